@@ -1,0 +1,1 @@
+"""Grid worlds: drawn in text, exact in their model."""

@@ -1,0 +1,1 @@
+"""Solvers of the Bellman equations of finite MDPs, with proven error bounds."""

@@ -1,0 +1,152 @@
+"""Hyperparameters: frozen dataclasses whose fields carry, document and enforce their own ranges."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from rlkit.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """An interval of finite numbers, open (`above`, `below`) or closed (`at_least`, `up_to`) at each end."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    up_to: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.above is None or value > self.above)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.below is None or value < self.below)
+            and (self.up_to is None or value <= self.up_to)
+        )
+
+    def __str__(self) -> str:
+        low = f"({self.above:g}" if self.above is not None else "(-inf" if self.at_least is None else f"[{self.at_least:g}"
+        high = f"{self.below:g})" if self.below is not None else "inf)" if self.up_to is None else f"{self.up_to:g}]"
+        return f"{low}, {high}"
+
+
+def bounded(
+    default: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    up_to: float | None = None,
+    help: str = "",
+) -> Any:
+    """Declare a dataclass field with a default and the range that `Config` enforces.
+
+    Args:
+        default: the value used when none is given.
+        above, at_least: the lower end, excluded or included.
+        below, up_to: the upper end, excluded or included.
+        help: one line for the command line's `--help`.
+    """
+    limits = Range(above=above, at_least=at_least, below=below, up_to=up_to)
+    return field(default=default, metadata={"range": limits, "help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A frozen set of hyperparameters; construction checks every field's type and range.
+
+    Raises:
+        ConfigError: naming the field, its value and what was expected.
+    """
+
+    def __post_init__(self) -> None:
+        for spec, annotation in _fields(type(self)):
+            value = getattr(self, spec.name)
+            if annotation is float and type(value) is int:  # `gamma=1` means 1.0, whatever the annotation's reader does
+                value = float(value)
+                object.__setattr__(self, spec.name, value)
+            if not _fits(value, annotation):
+                raise ConfigError(f"{self._title()}: {spec.name}={value!r} is not of type {_spell(annotation)}")
+            limits = spec.metadata.get("range")
+            if limits is not None and value is not None and value not in limits:
+                raise ConfigError(f"{self._title()}: {spec.name}={value!r} is outside its range {limits}")
+
+    @classmethod
+    def _title(cls) -> str:
+        return cls.__qualname__
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a mapping of field names (what `to_dict` gave, or keywords); unknown names are refused.
+
+        Raises:
+            ConfigError: for an unknown name (with the nearest known one), a wrong type, or a value out of range.
+        """
+        known = {spec.name: annotation for spec, annotation in _fields(cls)}
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+                raise ConfigError(f"{cls._title()}: unknown hyperparameter {name!r}; {hint}")
+        return cls(**{name: _revive(value, known[name]) for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON-ready values (tuples as lists, nested configs as dicts)."""
+        return {spec.name: _plain(getattr(self, spec.name)) for spec in dataclasses.fields(self)}
+
+
+@functools.cache
+def _fields(cls: type) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple((spec, hints[spec.name]) for spec in dataclasses.fields(cls))
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, option) for option in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(_fits(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or annotation)
+
+
+def _spell(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_dict()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _revive(value: Any, annotation: Any) -> Any:
+    """Undo `_plain`: lists back to tuples, dicts back to the nested config that the annotation names."""
+    if isinstance(value, list):
+        return tuple(_revive(item, Any) for item in value)
+    if isinstance(value, Mapping) and isinstance(annotation, type) and issubclass(annotation, Config):
+        return annotation.from_dict(value)
+    return value

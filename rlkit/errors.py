@@ -1,0 +1,45 @@
+"""The errors that rlkit raises: one sentence each, that says where, what it is, and what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RlkitError(Exception):
+    """The base of every error that rlkit raises on purpose."""
+
+
+class ConfigError(RlkitError, ValueError):
+    """A hyperparameter or rule is outside its documented range."""
+
+
+class MapError(RlkitError, ValueError):
+    """A grid-world drawing cannot be used; the message lists every problem, one `file:line:column: ...` each."""
+
+
+class InvalidModel(RlkitError, ValueError):
+    """A model is not a finite MDP, or not one that the asked-for criterion has a solution for."""
+
+
+class InvalidTransition(RlkitError, ValueError):
+    """An environment or agent produced a transition that is not finite or not in the spaces."""
+
+
+class Diverged(RlkitError, ArithmeticError):
+    """Learning produced a non-finite number."""
+
+
+class CheckpointError(RlkitError):
+    """A checkpoint cannot be written, or what was read is not a checkpoint of this agent."""
+
+
+class NotConverged(RlkitError, ArithmeticError):
+    """A solver stopped before its error bound reached `tol`.
+
+    Attributes:
+        solution: the best `rlkit.bellman.Solution` so far; its `error_bound` is as proven as any other.
+    """
+
+    def __init__(self, message: str, solution: Any = None) -> None:
+        super().__init__(message)
+        self.solution = solution
