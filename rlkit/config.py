@@ -34,7 +34,13 @@ class Range:
         )
 
     def __str__(self) -> str:
-        low = f"({self.above:g}" if self.above is not None else "(-inf" if self.at_least is None else f"[{self.at_least:g}"
+        low = (
+            f"({self.above:g}"
+            if self.above is not None
+            else "(-inf"
+            if self.at_least is None
+            else f"[{self.at_least:g}"
+        )
         high = f"{self.below:g})" if self.below is not None else "inf)" if self.up_to is None else f"{self.up_to:g}]"
         return f"{low}, {high}"
 

@@ -95,7 +95,10 @@ class Layout:
         """Which directions are open when leaving each code, bool `(K, D)`; staying always is."""
         names = [*list(DIRECTIONS)[: self.rules.moves], *["stay"] * self.rules.stay]
         return np.array(
-            [[cell.exits is None or name == "stay" or name in cell.exits for name in names] for cell in self.grid.legend]
+            [
+                [cell.exits is None or name == "stay" or name in cell.exits for name in names]
+                for cell in self.grid.legend
+            ]
         )
 
     @cached_property
