@@ -1,4 +1,42 @@
-"""Environments that know their right answer: `import rlkit.envs`."""
+"""Environments that know their right answer: `import rlkit.envs`, which also registers them with gymnasium."""
 
 if __name__ == "envs":
     raise ImportError("import rlkit.envs, not envs")
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rlkit.envs.registration import register_all
+
+if TYPE_CHECKING:
+    from rlkit.envs.gridworld.cells import Cell as Cell
+    from rlkit.envs.gridworld.env import GridWorld as GridWorld
+    from rlkit.envs.gridworld.layout import GridMap as GridMap
+    from rlkit.envs.gridworld.rules import Rules as Rules
+    from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
+
+_HOME = {
+    "Cell": "rlkit.envs.gridworld.cells",
+    "GridMap": "rlkit.envs.gridworld.layout",
+    "GridWorld": "rlkit.envs.gridworld.env",
+    "GridWorldVectorEnv": "rlkit.envs.gridworld.vector",
+    "Rules": "rlkit.envs.gridworld.rules",
+}
+
+__all__ = ["Cell", "GridMap", "GridWorld", "GridWorldVectorEnv", "Rules"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'rlkit.envs' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+register_all()

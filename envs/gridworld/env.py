@@ -1,0 +1,328 @@
+"""`GridWorld`: a drawing as a gymnasium environment that knows its exact model."""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from rlkit.envs.gridworld.cells import Cell
+from rlkit.envs.gridworld.dynamics import Dynamics, Outcome, Outcomes
+from rlkit.envs.gridworld.layout import GridMap
+from rlkit.envs.gridworld.loading import RuleArguments, make_layout, read_file, settle_rules
+from rlkit.envs.gridworld.rules import Rules
+from rlkit.errors import ConfigError, MapError
+
+if TYPE_CHECKING:
+    from rlkit.envs.gridworld.builder import MapBuilder
+    from rlkit.envs.gridworld.model import GridModel
+
+RenderMode = Literal["ansi", "rgb_array", "human"]
+_DRAWS = 256  # uniform numbers drawn at a time
+_BLOCK = 256  # states whose outcomes are worked out at a time
+_MOST_ROWS = 1 << 18  # states whose outcomes are kept
+
+_OVER: dict[int, Outcomes] = {}  # the row of a terminal state, and while no episode is under way: any action is refused
+
+
+class GridWorld(gymnasium.Env[int, int]):
+    """A grid world, drawn: `Discrete` states and actions, and an exact model of itself.
+
+    States are numbered row-major over the cells that can be occupied (all but walls and portals). Actions: up, right,
+    down, left, then (with `moves=8`) the diagonals clockwise from up-right, then (with `stay`) staying. What a move
+    does and pays is told in `Rules` and `Cell`. Episodes begin in one of the start cells, drawn uniformly; without
+    any, in any cell that is not terminal. `truncated` is True only at `max_steps`, and never together with
+    `terminated`; stepping on after either raises `gymnasium.error.ResetNeeded`.
+
+    Args:
+        map: a drawing, an array of codes or characters, or a `GridMap`; or, as a text of one line, a shipped map's name
+            or the path of a `.toml` file, which `load` then reads.
+        rules: a preset's name (`"zhao"`, `"sutton-barto"`), or a whole `Rules`, which then stands for itself alone.
+        legend: the meaning of further characters in the drawing.
+        render_mode: "ansi" (text), "rgb_array" (uint8 `(H, W, 3)`), "human" (a window, needs `rlkit[render]`) or None.
+        **changes: the fields of `Rules`; each wins over the map file's key, which wins over the preset's.
+
+    Raises:
+        MapError: with every problem of the drawing.
+        ConfigError: for a rule that is unknown or out of its range.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 8}
+
+    def __init__(
+        self,
+        map: str | PathLike[str] | GridMap | NDArray[Any],
+        *,
+        rules: str | Rules | None = None,
+        legend: Sequence[Cell] = (),
+        render_mode: RenderMode | None = None,
+        **changes: Unpack[RuleArguments],
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ConfigError(f"GridWorld: render_mode={render_mode!r} is none of {self.metadata['render_modes']}")
+        self.layout = make_layout(map, rules, legend, changes)
+        self.render_mode = render_mode
+        self.observation_space = gymnasium.spaces.Discrete(len(self._dynamics.states))
+        self.action_space = gymnasium.spaces.Discrete(self.layout.n_actions)
+        self._limit = self.layout.rules.max_steps
+        self._rows: dict[int, dict[int, Outcomes]] = {}
+        self._row = _OVER  # the current state's
+        self._shown = render_mode == "human"
+        self._state = -1
+        self._steps = 0
+        self._draws: list[float] = []
+        self._n_starts = 0  # counted at the first reset
+        self._start_states: dict[int, int] = {}
+
+    @cached_property
+    def _dynamics(self) -> Dynamics:
+        return Dynamics(self.layout)
+
+    def state_of(self, row: int, column: int) -> int:
+        """Return the state whose cell is at (row, column), both from 0.
+
+        Raises:
+            IndexError: the cell is outside the map, or is a wall or a portal.
+        """
+        height, width = self.layout.shape
+        if not (0 <= row < height and 0 <= column < width):
+            raise IndexError(f"cell ({row}, {column}) is outside the map of {height} x {width} cells")
+        state = int(self._dynamics.states.numbers(np.array([row * width + column]))[0])
+        if state < 0:
+            kind = self.layout.grid.legend[self.layout.grid.codes[row, column]].kind
+            raise IndexError(f"cell ({row}, {column}) is a {kind}, which is never occupied")
+        return state
+
+    def cell_of(self, state: int) -> tuple[int, int]:
+        """Return the (row, column), both from 0, of a state in `[0, observation_space.n)`.
+
+        Raises:
+            IndexError: there is no such state.
+        """
+        if not 0 <= state < len(self._dynamics.states):
+            raise IndexError(f"state {state} is outside [0, {len(self._dynamics.states)})")
+        row, column = divmod(int(self._dynamics.states.cells(np.array([state]))[0]), self.layout.shape[1])
+        return row, column
+
+    def model(self) -> GridModel:
+        """Return the exact model, ready for `rlkit.bellman`; the same object at every call."""
+        return self._model
+
+    @cached_property
+    def _model(self) -> GridModel:
+        from rlkit.envs.gridworld.model import GridModel
+
+        return GridModel(self.layout)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Begin an episode; `options={"state": s}` or `{"cell": (row, column)}` says where (not in a terminal state).
+
+        Raises:
+            ConfigError: for other options, or for a state that is terminal or does not exist.
+        """
+        if seed is not None:
+            super().reset(seed=seed)
+            self._draws = []
+        if options:
+            state = self._chosen_start(options)
+        else:
+            draws = self._draws or self._draw()
+            number = int(draws.pop() * (self._n_starts or self._count_starts()))
+            try:
+                state = self._start_states[number]
+            except KeyError:
+                state = self._start_state(number)
+        try:
+            self._row = self._rows[state]
+        except KeyError:
+            self._row = self._row_of(state)
+        self._state, self._steps = state, 0
+        if self._shown:
+            self.render()
+        return state, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        """Take an action; return next state, reward, terminated, truncated, and an empty info.
+
+        Raises:
+            ResetNeeded: no episode is under way.
+            ValueError: the action is not an integer in `[0, action_space.n)`.
+        """
+        try:
+            cumulative, outcomes = self._row[action]
+        except (KeyError, TypeError):
+            cumulative, outcomes = self._look_up(action)
+        if cumulative:
+            draws = self._draws or self._draw()
+            state, reward, terminated = outcomes[bisect(cumulative, draws.pop())]
+        else:
+            state, reward, terminated = outcomes[0]
+        self._state = state
+        self._steps = steps = self._steps + 1
+        try:
+            self._row = self._rows[state]
+        except KeyError:
+            self._row = self._row_of(state)
+        truncated = False
+        if steps == self._limit and not terminated:
+            truncated, self._row = True, _OVER
+        if self._shown:
+            self.render()
+        return state, reward, terminated, truncated, {}
+
+    def _draw(self) -> list[float]:
+        self._draws = self.np_random.random(_DRAWS).tolist()
+        return self._draws
+
+    def _look_up(self, action: Any) -> Outcomes:
+        """Find the outcomes of an action that is not plainly an `int`, or say what is wrong."""
+        if not self._row:
+            raise ResetNeeded(
+                "GridWorld.step: no episode is under way (none begun, or the last step terminated or truncated it); "
+                "call reset() first"
+            )
+        try:
+            return self._row[operator.index(action)]
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"GridWorld.step: action {action!r} is not an integer in [0, {self.layout.n_actions})"
+            ) from None
+
+    def _row_of(self, state: int) -> dict[int, Outcomes]:
+        if state not in self._rows:
+            if len(self._rows) >= _MOST_ROWS:
+                self._rows.clear()
+            first = state // _BLOCK * _BLOCK
+            states = np.arange(first, min(first + _BLOCK, len(self._dynamics.states)))
+            ended = self._dynamics.terminal(states).tolist()
+            rows = zip(states.tolist(), ended, self._dynamics.outcomes(states), strict=True)
+            self._rows.update({each: _OVER if over else row for each, over, row in rows})
+        return self._rows[state]
+
+    def _count_starts(self) -> int:
+        self._n_starts = len(self._dynamics.starts)
+        if not self._n_starts:
+            raise MapError("GridWorld: every cell of the map is terminal: there is none to start from")
+        return self._n_starts
+
+    def _start_state(self, number: int) -> int:
+        if len(self._start_states) >= _MOST_ROWS:
+            self._start_states.clear()
+        cell = self._dynamics.starts.cells(np.array([number]))
+        self._start_states[number] = state = int(self._dynamics.states.numbers(cell)[0])
+        return state
+
+    def _chosen_start(self, options: dict[str, Any]) -> int:
+        if set(options) == {"state"}:
+            state = operator.index(options["state"])
+        elif set(options) == {"cell"}:
+            state = self.state_of(*options["cell"])
+        else:
+            raise ConfigError(f"GridWorld.reset: options={options!r}, where one of 'state' and 'cell' is known")
+        row, column = self.cell_of(state)
+        if self.layout.terminal[self.layout.grid.codes[row, column]]:
+            raise ConfigError(
+                f"GridWorld.reset: state {state}, cell ({row}, {column}), is terminal: nothing begins there"
+            )
+        return state
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which actions are worth trying in the current state, bool `(A,)`, as sb3-contrib's MaskablePPO asks.
+
+        An action is masked out where it can only leave the agent where it is, because the edge, a wall, a closed side
+        or the wind holds it there; staying on purpose is not. Where that would leave nothing, and while no
+        episode is under way, nothing is masked out.
+        """
+        masks = np.zeros(self.layout.n_actions, np.bool_)
+        for action, (_, outcomes) in self._row.items():
+            masks[action] = any(state != self._state for state, _, _ in outcomes)
+        if self.layout.rules.stay:
+            masks[-1] = True
+        return masks if masks.any() else ~masks
+
+    @cached_property
+    def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802
+        """All transitions as gymnasium's toy-text environments give them: `P[s][a]` lists (p, s', reward, terminated).
+
+        A terminal state leads to itself for a reward of 0. Made when first asked for; `model()` is the lean form.
+        """
+        states = np.arange(len(self._dynamics.states))
+        ended = self._dynamics.terminal(states).tolist()
+        rows = self._dynamics.outcomes(states)
+        return {
+            state: {a: [(1.0, state, 0.0, True)] if ended[state] else _spread(*row[a]) for a in row}
+            for state, row in enumerate(rows)
+        }
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""
+        return {
+            "state": self._state,
+            "steps": self._steps,
+            "running": bool(self._row),
+            "generator": self.np_random.bit_generator.state,
+            "seed": self.np_random_seed,
+            "draws": list(self._draws),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `get_state` was called, to the bit; the map and rules must be the same.
+
+        Raises:
+            ConfigError: `state` is not what `get_state` gives for this grid world.
+        """
+        try:
+            position, running = int(state["state"]), bool(state["running"])
+            generator, draws = state["generator"], [float(draw) for draw in state["draws"]]
+            steps, seed = int(state["steps"]), int(state["seed"])
+            if not -1 + running <= position < len(self._dynamics.states):
+                raise ValueError(f"state {position} is outside [0, {len(self._dynamics.states)})")
+            self.np_random.bit_generator.state = generator
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"GridWorld.set_state: not a state of this grid world: {error!r}") from error
+        self._np_random_seed = seed
+        self._state, self._steps, self._draws = position, steps, draws
+        self._row = self._row_of(position) if running else _OVER
+
+    def to_toml(self) -> str:
+        """Return the map, legend and rules as a TOML document that `GridWorld.load` reads back."""
+        from rlkit.envs.gridworld.drawing import to_toml
+
+        return to_toml(self.layout.grid, self.layout.rules)
+
+    @classmethod
+    def load(
+        cls,
+        map: str | PathLike[str],
+        *,
+        rules: str | Rules | None = None,
+        render_mode: RenderMode | None = None,
+        **changes: Unpack[RuleArguments],
+    ) -> GridWorld:
+        """Read a map from a TOML file or, by its name, a shipped one; the other arguments are the constructor's.
+
+        Raises:
+            MapError: the file cannot be read, or with every problem of it.
+        """
+        grid, own = read_file(map)
+        return cls(grid, rules=settle_rules(rules, own, changes), render_mode=render_mode)
+
+    @staticmethod
+    def builder(rows: int, columns: int) -> MapBuilder:
+        """Return a builder of a map of free cells: `GridWorld.builder(5, 5).wall(0, 1).goal(4, 4).build()`."""
+        from rlkit.envs.gridworld.builder import MapBuilder
+
+        return MapBuilder(rows, columns)
+
+
+def _spread(cumulative: tuple[float, ...], outcomes: tuple[Outcome, ...]) -> list[tuple[float, int, float, bool]]:
+    probabilities = np.diff(cumulative, prepend=0.0, append=1.0).tolist()
+    return [(p, *outcome) for p, outcome in zip(probabilities, outcomes, strict=True)]

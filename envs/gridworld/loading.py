@@ -1,0 +1,98 @@
+"""From whatever describes a grid world to its layout: which reader, and whose rules win."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.gridworld.cells import Cell
+from rlkit.envs.gridworld.layout import GridMap, Layout
+from rlkit.envs.gridworld.rules import PRESETS, Rules
+from rlkit.errors import ConfigError
+
+
+class RuleArguments(TypedDict, total=False):
+    """The rules as keyword arguments; None, or leaving one out, takes the map file's, the preset's, or the default."""
+
+    step_reward: float | None
+    goal_reward: float | None
+    forbidden_reward: float | None
+    hole_reward: float | None
+    boundary_reward: float | None
+    continuing: bool | None
+    moves: Literal[4, 8] | None
+    stay: bool | None
+    slip: float | None
+    slip_kind: Literal["perpendicular", "uniform"] | None
+    max_steps: int | None
+
+
+def make_layout(
+    map: str | PathLike[str] | GridMap | NDArray[Any],
+    rules: str | Rules | None,
+    legend: Sequence[Cell],
+    changes: Mapping[str, Any],
+) -> Layout:
+    """Read a map, whatever it is given as, settle its rules, and check the two together.
+
+    A text of one line that names a shipped map, or ends in `.toml`, is loaded (so is any path): with no legend to give
+    its letters a meaning, it could not be a drawing.
+
+    Raises:
+        MapError: with every problem of the map.
+        ConfigError: for a rule that is unknown or out of its range.
+    """
+    from rlkit.envs.gridworld import drawing
+
+    own: Mapping[str, Any] = {}
+    if isinstance(map, GridMap):
+        grid = map
+    elif isinstance(map, np.ndarray):
+        grid = drawing.read_array(map, legend=legend)
+    elif isinstance(map, str) and not (_names_a_file(map) and not legend):
+        grid = drawing.read_text(map, legend=legend)
+    else:
+        grid, own = read_file(map)
+    settled = settle_rules(rules, own, changes)
+    drawing.check(grid, settled)
+    return Layout(grid, settled)
+
+
+def _names_a_file(text: str) -> bool:
+    from rlkit.envs.gridworld.maps import shipped_maps
+
+    return "\n" not in text and (text.endswith(".toml") or text in shipped_maps())
+
+
+def read_file(map: str | PathLike[str]) -> tuple[GridMap, Mapping[str, Any]]:
+    """Read a TOML file or, by its name, a shipped map; return the map and the rules that the file sets."""
+    from rlkit.envs.gridworld import drawing
+    from rlkit.envs.gridworld.maps import load_map, shipped_maps
+
+    return load_map(map) if isinstance(map, str) and map in shipped_maps() else drawing.read_toml(Path(map))
+
+
+def settle_rules(rules: str | Rules | None, own: Mapping[str, Any], changes: Mapping[str, Any]) -> Rules:
+    """Decide every rule: an argument that is not None, else the map file's key, else the preset's, else the default.
+
+    Args:
+        rules: a preset's name; or a whole `Rules`, which replaces file, preset and defaults.
+        own: the rules that the map file sets, its preset under the key `rules`.
+        changes: the arguments.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    if isinstance(rules, Rules):
+        return Rules.from_dict({**rules.to_dict(), **given})
+    preset = own.get("rules") if rules is None else rules
+    if preset is not None and preset not in PRESETS:
+        near = difflib.get_close_matches(str(preset), PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(repr, PRESETS))}"
+        raise ConfigError(f"GridWorld: unknown rules {preset!r}; {hint}")
+    own = {name: value for name, value in own.items() if name != "rules"}
+    return Rules.from_dict({**(PRESETS[preset] if preset else {}), **own, **given})
