@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect
-from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
@@ -14,9 +13,9 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from rlkit.envs.gridworld.cells import Cell
 from rlkit.envs.gridworld.dynamics import Dynamics, Outcome, Outcomes
 from rlkit.envs.gridworld.layout import GridMap
+from rlkit.envs.gridworld.legend import Legend
 from rlkit.envs.gridworld.loading import RuleArguments, make_layout, read_file, settle_rules
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import ConfigError, MapError
@@ -62,7 +61,7 @@ class GridWorld(gymnasium.Env[int, int]):
         map: str | PathLike[str] | GridMap | NDArray[Any],
         *,
         rules: str | Rules | None = None,
-        legend: Sequence[Cell] = (),
+        legend: Legend = (),
         render_mode: RenderMode | None = None,
         **changes: Unpack[RuleArguments],
     ) -> None:

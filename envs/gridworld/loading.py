@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -11,8 +11,8 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.gridworld.cells import Cell
 from rlkit.envs.gridworld.layout import GridMap, Layout
+from rlkit.envs.gridworld.legend import Legend
 from rlkit.envs.gridworld.rules import PRESETS, Rules
 from rlkit.errors import ConfigError
 
@@ -36,7 +36,7 @@ class RuleArguments(TypedDict, total=False):
 def make_layout(
     map: str | PathLike[str] | GridMap | NDArray[Any],
     rules: str | Rules | None,
-    legend: Sequence[Cell],
+    legend: Legend,
     changes: Mapping[str, Any],
 ) -> Layout:
     """Read a map, whatever it is given as, settle its rules, and check the two together.
