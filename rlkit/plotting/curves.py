@@ -1,0 +1,176 @@
+"""Curves: how a solver converges, how a learner learns."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.errors import ConfigError
+from rlkit.plotting.figures import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#1f6fb4", "#e8590c", "#2b8a3e", "#862e9c", "#c92a2a", "#0b7285", "#5f3dc4", "#495057")
+_Columns = dict[str, NDArray[np.float64]]
+
+
+def plot_convergence(
+    progress: Iterable[Any] | Mapping[str, Iterable[Any]] | str | os.PathLike[str],
+    *,
+    gamma: float | None = None,
+    tol: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw a solver's residual and proven error bound (log scale), and its contraction, by iteration.
+
+    Args:
+        progress: what the solver's callback got, `rlkit.bellman.Progress` items in order; several such lists by the
+            name to label them with; or the `progress.csv` of a run with the `bellman/...` tags.
+        gamma: drawn as the line that the contraction stays below.
+        tol: drawn as the line that the error bound has to reach.
+        title: what to write above.
+
+    Raises:
+        ConfigError: when there is no iteration to draw.
+    """
+    runs = _runs(progress)
+    figure = new_figure(6.4, 5.2)
+    above = figure.add_axes((0.13, 0.42, 0.83, 0.49))
+    below = figure.add_axes((0.13, 0.11, 0.83, 0.23), sharex=above)
+    for index, (name, columns) in enumerate(runs.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        second = colour if len(runs) > 1 else COLOURS[1]
+        label = f"{name} " if len(runs) > 1 else ""
+        _curve(above, columns, "error_bound", second, label=f"{label}error bound")
+        _curve(above, columns, "residual", colour, label=f"{label}residual", linestyle="--")
+        _curve(below, columns, "contraction", colour)
+    above.set_yscale("log")
+    above.set_ylabel("max norm")
+    below.set_ylabel("contraction")
+    below.set_xlabel("iteration")
+    below.set_ylim(0.0, max(1.05, below.get_ylim()[1]))
+    above.tick_params(labelbottom=False)
+    for axes, level, label in ((above, tol, "tol"), (below, gamma, "gamma")):
+        if level is not None:
+            axes.axhline(level, color="#343a40", linewidth=1, linestyle=":", label=f"{label} {level:g}", zorder=3)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=8, frameon=False, loc="best")
+        _tidy(axes)
+    if title is not None:
+        above.set_title(title, fontsize=11)
+    return figure
+
+
+def plot_learning(
+    progress: Mapping[str, Iterable[float]] | str | os.PathLike[str],
+    *,
+    tags: Sequence[str] = (),
+    step: str = "step",
+    title: str | None = None,
+) -> Figure:
+    """Draw a learner's curves by step, one panel a tag.
+
+    Args:
+        progress: columns by name, or the `progress.csv` of a run; empty cells and NaN are left out.
+        tags: which columns, in order; none for every column but `step`.
+        step: the column that counts.
+        title: what to write above.
+
+    Raises:
+        ConfigError: for a tag that is no column.
+    """
+    columns = _read(progress) if isinstance(progress, str | os.PathLike) else _arrays(progress)
+    chosen = list(tags) or [name for name, values in columns.items() if name != step and np.isfinite(values).any()]
+    missing = [name for name in [step, *chosen] if name not in columns]
+    if missing or not chosen:
+        raise ConfigError(f"no column {', '.join(map(repr, missing))}; known: {', '.join(columns)}")
+    figure = new_figure(6.4, 0.75 + 1.7 * len(chosen))
+    panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
+    for index, (axes, name) in enumerate(zip(panels, chosen, strict=True)):
+        there = np.isfinite(columns[name])
+        axes.plot(columns[step][there], columns[name][there], color=COLOURS[index % len(COLOURS)], linewidth=1.3)
+        axes.set_title(name, fontsize=9, loc="left", color="#333333")
+        _tidy(axes)
+    panels[-1].set_xlabel(step)
+    if title is not None:
+        figure.suptitle(title, fontsize=11)
+    figure.tight_layout()
+    return figure
+
+
+def _curve(axes: Axes, columns: _Columns, field: str, colour: str, **style: Any) -> None:
+    steps, values = columns["iteration"], columns[field]
+    drawable = np.where(values > 0, values, np.nan)  # an exact 0 has no place on a log scale
+    if len(steps) <= 40:
+        style |= {"marker": ".", "markersize": 5}
+    axes.plot(steps, drawable, color=colour, linewidth=1.4, **style)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(color="#e9ecef", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8, color="#adb5bd")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#adb5bd")
+
+
+_FIELDS = ("iteration", "residual", "contraction", "error_bound")
+
+
+def _runs(progress: Iterable[Any] | Mapping[str, Iterable[Any]] | str | os.PathLike[str]) -> dict[str, _Columns]:
+    if isinstance(progress, str | os.PathLike):
+        return {Path(progress).parent.name: _bellman_columns(_read(progress), Path(progress))}
+    if isinstance(progress, Mapping):
+        return {name: _fields(items, name) for name, items in progress.items()}
+    return {"": _fields(progress, "progress")}
+
+
+def _fields(items: Iterable[Any], name: str) -> _Columns:
+    rows = [[getattr(item, field) for field in _FIELDS] for item in items]
+    if not rows:
+        raise ConfigError(f"{name} holds no iteration to draw")
+    table = np.array([[math.nan if value is None else float(value) for value in row] for row in rows])
+    return dict(zip(_FIELDS, table.T, strict=True))
+
+
+def _bellman_columns(columns: _Columns, path: Path) -> _Columns:
+    found = {field: columns.get(f"bellman/{field}") for field in _FIELDS[1:]}
+    missing = [f"bellman/{field}" for field, values in found.items() if values is None]
+    if missing or "step" not in columns:
+        raise ConfigError(f"{path} has no column {', '.join(missing or ['step'])}")
+    there = np.isfinite(found["residual"])  # type: ignore[arg-type]
+    if not there.any():
+        raise ConfigError(f"{path} holds no iteration to draw")
+    return {"iteration": columns["step"][there]} | {
+        field: values[there] for field, values in found.items() if values is not None
+    }
+
+
+def _read(path: str | os.PathLike[str]) -> _Columns:
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ConfigError(f"{path} holds no rows to draw")
+    return {name: np.array([_number(row[name]) for row in rows]) for name in rows[0] if name is not None}
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _arrays(progress: Mapping[str, Iterable[float]]) -> _Columns:
+    return {name: np.asarray(list(values), dtype=np.float64) for name, values in progress.items()}
