@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+import numpy as np
 
 from rlkit.errors import ConfigError
 
@@ -26,7 +28,7 @@ class Range:
 
     def __contains__(self, value: float) -> bool:
         return (
-            math.isfinite(value)
+            abs(value) <= sys.float_info.max  # false for NaN, infinities and integers that no float can hold
             and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
@@ -77,7 +79,10 @@ class Config:
     def __post_init__(self) -> None:
         for spec, annotation in _fields(type(self)):
             value = getattr(self, spec.name)
-            if annotation is float and type(value) is int:  # `gamma=1` means 1.0, whatever the annotation's reader does
+            if isinstance(value, np.generic):  # a hyperparameter computed with NumPy is a plain number
+                value = value.item()
+                object.__setattr__(self, spec.name, value)
+            if annotation is float and type(value) is int and abs(value) <= sys.float_info.max:  # `gamma=1` means 1.0
                 value = float(value)
                 object.__setattr__(self, spec.name, value)
             if not _fits(value, annotation):
@@ -123,7 +128,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in arguments)
     if origin is typing.Literal:
-        return value in arguments
+        return any(type(value) is type(option) and value == option for option in arguments)
     if origin is tuple:
         if not isinstance(value, tuple):
             return False

@@ -13,8 +13,24 @@ class ConfigError(RlkitError, ValueError):
     """A hyperparameter or rule is outside its documented range."""
 
 
+class SpaceError(RlkitError, TypeError):
+    """An agent or planner has no use for an environment's observation or action space."""
+
+
 class MapError(RlkitError, ValueError):
-    """A grid-world drawing cannot be used; the message lists every problem, one `file:line:column: ...` each."""
+    """A grid-world map cannot be used; the message lists every problem, one `file:line:column: ...` each.
+
+    Attributes:
+        problems: the same problems, one string each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class MapWarning(UserWarning):
+    """A grid-world map can be used, but part of it does nothing."""
 
 
 class InvalidModel(RlkitError, ValueError):

@@ -1,0 +1,80 @@
+"""What learns: agents, from one transition at a time, or from batches of a replay buffer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rlkit.config import bounded
+from rlkit.policy import Policy
+from rlkit.replay import ReplayBuffer
+from rlkit.transition import Batch, Transition
+
+
+class Agent(Policy):
+    """A policy that learns, one transition at a time. See `Policy` for how it is made.
+
+    An agent that explores less and less may have a property `exploration_rate`, which is then logged.
+    """
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Config(Policy.Config):
+        """Hyperparameters that every agent has."""
+
+        gamma: float = bounded(0.99, at_least=0, up_to=1, help="discount of later rewards")
+
+    def update(self, transition: Transition) -> Mapping[str, Any]:
+        """Learn from one transition.
+
+        A `terminated` transition bootstraps with 0, a `truncated` one with the value of its `next_observation`.
+
+        Returns:
+            numbers to log, by name: floats, or zero-dimensional torch tensors, which are read when the log is written.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it learns: define update()")
+
+
+class ReplayAgent(Agent):
+    """An agent that stores its transitions and learns from batches of them (Lin 1992).
+
+    Attributes:
+        buffer: the latest `buffer_size` transitions.
+        n_stored: how many transitions were ever stored.
+    """
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Config(Agent.Config):
+        """Hyperparameters of learning from replay, with SB3's names."""
+
+        buffer_size: int = bounded(1_000_000, at_least=1, help="transitions kept; the oldest goes first")
+        batch_size: int = bounded(256, at_least=1, help="transitions in a batch, drawn with replacement")
+        learning_starts: int = bounded(100, at_least=0, help="transitions stored before learning starts")
+        train_freq: int = bounded(1, at_least=1, help="transitions between two rounds of learning")
+        gradient_steps: int = bounded(1, at_least=1, help="batches learnt from in a round")
+
+    buffer: ReplayBuffer
+    n_stored: int
+
+    def setup(self) -> None:
+        """Make the buffer; a subclass calls this first (`super().setup()`)."""
+        self.buffer = ReplayBuffer(self.config.buffer_size, self.observation_space, self.action_space)
+        self.n_stored = 0
+
+    def update(self, transition: Transition) -> Mapping[str, Any]:
+        """Store the transition; when a round is due, learn from `gradient_steps` batches."""
+        self.buffer.add(transition)
+        self.n_stored += 1
+        metrics: Mapping[str, Any] = {}
+        if self.n_stored > self.config.learning_starts and self.n_stored % self.config.train_freq == 0:
+            for _ in range(self.config.gradient_steps):
+                metrics = self.learn_batch(self.buffer.sample(self.config.batch_size, self.rng))
+        return metrics
+
+    def learn_batch(self, batch: Batch) -> Mapping[str, Any]:
+        """Learn from one batch.
+
+        Returns:
+            numbers to log, as `update` does.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it learns: define learn_batch()")

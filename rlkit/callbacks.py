@@ -1,0 +1,42 @@
+"""What can watch a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rlkit.transition import Transition
+
+if TYPE_CHECKING:
+    from rlkit.trainer import Trainer
+
+
+class Episode(NamedTuple):
+    """A finished episode: its undiscounted return, its length in steps, and its number, from 1."""
+
+    reward: float
+    length: int
+    number: int
+
+
+class Callback:
+    """Watches a training run; override what you need, and nothing else costs time.
+
+    A callback may log (`trainer.logger`), read the agent and the environment, and end the run (`trainer.stop()`).
+    """
+
+    def on_start(self, trainer: Trainer) -> None:
+        """A call of `run` begins."""
+
+    def on_step(self, trainer: Trainer, transition: Transition, metrics: Mapping[str, Any]) -> None:
+        """The agent has learnt from a transition, and reported `metrics`."""
+
+    def on_episode(self, trainer: Trainer, episode: Episode) -> None:
+        """An episode has ended."""
+
+    def on_checkpoint(self, trainer: Trainer, path: Path) -> None:
+        """A checkpoint has been written, whole and safe."""
+
+    def on_stop(self, trainer: Trainer) -> None:
+        """A call of `run` ends, whatever the reason."""

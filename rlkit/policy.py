@@ -1,0 +1,181 @@
+"""What acts: policies, and planners, which find theirs from a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from gymnasium import Env, Space
+
+from rlkit.config import Config as BaseConfig
+from rlkit.errors import ConfigError, SpaceError
+from rlkit.spaces import is_batch, unstack
+
+if TYPE_CHECKING:
+    from rlkit.bellman import Solution
+
+
+class Policy:
+    """Maps observations to actions; the base of everything that can be evaluated, saved and drawn.
+
+    A subclass adds hyperparameters to its `Config`, creates what it holds in `setup`, and says how it acts in `act`.
+    `__init__` is final, so that `load` can rebuild any subclass.
+
+    Args:
+        observation_space: what it will be shown.
+        action_space: what it may do.
+        config: hyperparameters; None takes the defaults.
+        seed: of `rng`; None draws one from the operating system.
+
+    Attributes:
+        rng: the generator that all randomness comes from. It differs from the generator that gymnasium makes from the
+            same seed, so that an agent's and an environment's draws never run in step.
+
+    Raises:
+        SpaceError: a space is of a type that this class has no use for.
+    """
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Config(BaseConfig):
+        """No hyperparameters yet."""
+
+    observation_types: ClassVar[tuple[type[Space[Any]], ...]] = (Space,)
+    """The types of observation space that this class can handle."""
+    action_types: ClassVar[tuple[type[Space[Any]], ...]] = (Space,)
+    """The types of action space that this class can handle."""
+
+    observation_space: Any  # a Space; Any, so that `.n` and `.shape` need no cast in each agent
+    action_space: Any
+    config: Any  # an instance of this class's Config
+    rng: np.random.Generator
+
+    def __init__(
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: BaseConfig | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        _check_space(self, "observation", observation_space, self.observation_types)
+        _check_space(self, "action", action_space, self.action_types)
+        config = self.Config() if config is None else config
+        if type(config) is not self.Config:
+            raise ConfigError(f"config is a {type(config).__qualname__}, expected a {self.Config.__qualname__}")
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.config = config
+        self.seed = seed
+        self.rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x726C6B69,)))
+        self._torch_generator: Any = None
+        self.setup()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__init__" in vars(cls):
+            raise TypeError(f"{cls.__name__}: __init__ is final; create what is learnt in setup()")
+        config = vars(cls).get("Config")
+        if config is not None and "__dataclass_fields__" not in vars(config):
+            raise TypeError(f"{cls.__name__}.Config lacks its decorator @dataclass(frozen=True, kw_only=True)")
+
+    @classmethod
+    def for_env(cls, env: Env[Any, Any], *, seed: int | None = None, **hyperparameters: Any) -> Self:
+        """Build one for an environment's spaces: `QLearning.for_env(env, gamma=0.9, seed=0)`.
+
+        Raises:
+            ConfigError: a hyperparameter that does not exist, is of the wrong type, or out of its range.
+            SpaceError: the environment's spaces do not suit this class.
+        """
+        config = cls.Config.from_dict(hyperparameters)
+        return cls(env.observation_space, env.action_space, config, seed=seed)
+
+    def setup(self) -> None:
+        """Create what is learnt or computed, as plain attributes (see `rlkit.checkpoint` for what can be saved)."""
+
+    def act(self, observation: Any, *, explore: bool = False) -> Any:
+        """Return the action for one observation; with `explore`, the one to learn from.
+
+        Args:
+            observation: a member of `observation_space`.
+            explore: whether to try things out. Without it the action is the best known, and always the same.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it acts: define act()")
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Any, Any]:
+        """Act in stable-baselines3's calling convention, on one observation or a batch, so that its tools work.
+
+        Args:
+            observation: one observation, or a batch of them, stacked along a new first axis.
+            state: returned as it came; no policy here is recurrent.
+            episode_start: ignored, for the same reason.
+            deterministic: False explores.
+
+        Returns:
+            `(action, state)`, the action stacked like the observation was.
+        """
+        if not is_batch(self.observation_space, observation):
+            return np.asarray(self.act(observation, explore=not deterministic))[()], state
+        actions = [self.act(one, explore=not deterministic) for one in unstack(self.observation_space, observation)]
+        return np.asarray(actions), state
+
+    @property
+    def torch_generator(self) -> Any:
+        """A `torch.Generator` on the CPU, made from `rng` when first asked for."""
+        if self._torch_generator is None:
+            import torch
+
+            self._torch_generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
+        return self._torch_generator
+
+    def save(self, path: str | Path) -> None:
+        """Save everything that makes this object what it is: spaces, hyperparameters, attributes, generators.
+
+        Raises:
+            CheckpointError: an attribute has no saved form (the message names it), or the file cannot be written.
+        """
+        from rlkit import checkpoint
+
+        checkpoint.save(path, {"policy": checkpoint.describe(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Rebuild what `save` saved; reads the checkpoints of a run as well. No code from the file is ever run.
+
+        Raises:
+            CheckpointError: not a checkpoint, damaged, or of another class.
+        """
+        from rlkit import checkpoint
+
+        return checkpoint.rebuild(cls, checkpoint.load(path))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes that belong to this object, and not to whoever trains it."""
+        return {name: value for name, value in vars(self).items() if name != "_trainer"}
+
+
+class Planner(Policy):
+    """Finds its policy from a model, and never sees an environment.
+
+    Attributes:
+        solution: what the last `plan` found; None before it.
+    """
+
+    solution: Solution | None = None
+
+    def plan(self, model: Any) -> dict[str, float]:
+        """Solve a model (`env.model()` or a `FiniteMDP`); afterwards `act` works.
+
+        Returns:
+            numbers to log.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it plans: define plan()")
+
+
+def _check_space(policy: Policy, role: str, space: Any, types: tuple[type[Space[Any]], ...]) -> None:
+    if not isinstance(space, types):
+        expected = " or ".join(kind.__name__ for kind in types)
+        raise SpaceError(f"{type(policy).__name__}: the {role} space is {space}, expected {expected}")

@@ -1,0 +1,89 @@
+"""gymnasium's spaces: batches of observations, and quick checks of what passes through the training loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from gymnasium import Space, spaces
+
+
+def is_batch(space: Space[Any], observation: Any) -> bool:
+    """Tell a batch of observations, stacked along a new first axis, from one observation of `space`."""
+    if isinstance(space, spaces.Dict):
+        name, part = next(iter(space.spaces.items()))
+        return is_batch(part, observation[name])
+    if isinstance(space, spaces.Discrete):
+        return np.ndim(observation) == 1
+    if space.shape is None:
+        return False
+    return np.ndim(observation) == len(space.shape) + 1
+
+
+def unstack(space: Space[Any], batch: Any) -> Iterable[Any]:
+    """Yield the observations of a batch one by one, as the environment would have given them."""
+    if isinstance(space, spaces.Dict):
+        parts = {name: list(unstack(part, batch[name])) for name, part in space.spaces.items()}
+        return [dict(zip(parts, members, strict=True)) for members in zip(*parts.values(), strict=True)]
+    if isinstance(space, spaces.Discrete):
+        return np.asarray(batch).tolist()
+    return list(batch)
+
+
+def finder_of_faults(space: Space[Any], *, bounds: bool) -> Callable[[Any], str | None]:
+    """Return a quick function that says what is wrong with a value, None where nothing is.
+
+    Args:
+        space: where the value should be.
+        bounds: whether a value outside a `Box`'s bounds is a fault. Environments round, and many declare bounds that
+            they exceed a little, so observations are only required to be finite and of the right shape.
+    """
+    if isinstance(space, spaces.Discrete):
+        return _faults_of_discrete(space)
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return _faults_of_box(space, bounds)
+    return lambda value: None if space.contains(value) else f"is not in {space}"
+
+
+def _faults_of_discrete(space: spaces.Discrete) -> Callable[[Any], str | None]:
+    low, high = int(space.start), int(space.start + space.n)
+
+    def fault(value: Any) -> str | None:
+        if type(value) is int:
+            return None if low <= value < high else f"is {value}, which is not in {space}"
+        return None if space.contains(value) else f"is {value!r}, which is not in {space}"
+
+    return fault
+
+
+def _faults_of_box(space: spaces.Box, bounds: bool) -> Callable[[Any], str | None]:
+    low, high = (space.low, space.high) if bounds else (-np.inf, np.inf)
+    limited = bounds and bool(np.isfinite(space.low).any() or np.isfinite(space.high).any())
+
+    def fault(value: Any) -> str | None:
+        if type(value) is not np.ndarray or value.shape != space.shape:
+            return f"is {_brief(value)}, expected an array of shape {space.shape}"
+        if not np.isfinite(value).all():
+            return f"is {_brief(value)}, which is not finite"
+        if limited and not ((value >= low) & (value <= high)).all():
+            return f"is {_brief(value)}, which is outside {space}"
+        return None
+
+    return fault
+
+
+def keeper(space: Space[Any]) -> Callable[[Any], Any]:
+    """Return a function that makes an observation ours, should the environment write to it in its next step."""
+    if isinstance(space, spaces.Discrete):
+        return lambda value: value
+    if isinstance(space, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
+        return lambda value: value.copy() if type(value) is np.ndarray else value
+    return copy.deepcopy
+
+
+def _brief(value: Any) -> str:
+    shape = f" of shape {value.shape}" if isinstance(value, np.ndarray) else ""
+    text = " ".join(str(value).split())
+    return f"{text if len(text) <= 60 else text[:57] + '...'}{shape}"
