@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def policy_iteration(*args, **kw):
+    raise NotImplementedError

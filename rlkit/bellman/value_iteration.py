@@ -1,0 +1,95 @@
+"""Value iteration (Bellman 1957; Zhao, Algorithm 4.1; Puterman 2005, section 6.3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rlkit.bellman.bounds import midrange, rounding_slack
+from rlkit.bellman.model import Model, check_limit, check_question
+from rlkit.bellman.solution import Callback, Reporter, Solution, accept
+from rlkit.errors import InvalidModel
+
+
+def value_iteration(
+    model: Model,
+    gamma: float,
+    *,
+    tol: float = 1e-8,
+    max_iterations: int | None = None,
+    start: ArrayLike | None = None,
+    callback: Callback | None = None,
+) -> Solution:
+    """Solve the Bellman optimality equation by v <- T v, until `max|v - v*| <= tol` is proven.
+
+    T contracts by gamma, so that the number of iterations is finite and known beforehand; the proof is MacQueen's
+    bound (`rlkit.bellman.bounds`).
+
+    Args:
+        model: S states, A actions.
+        gamma: discount in [0, 1]; 1 as `rlkit.bellman.episodic` allows.
+        tol: the error asked for, above 0.
+        max_iterations: a limit; None for as many as the contraction needs.
+        start: the first v, `(S,)`; None for 0.
+        callback: called after every iteration with a `Progress`.
+
+    Raises:
+        ConfigError: for a gamma, tol or limit out of range.
+        InvalidModel: if gamma = 1 and the model has no finite values, or the shape of `start` is wrong.
+        NotConverged: if `tol` was not reached within the limit, or is below what float64 can resolve.
+    """
+    check_question(model, gamma, tol)
+    limit = check_limit(max_iterations)
+    v = starting_values(model, start)
+    if gamma == 1.0:
+        from rlkit.bellman import episodic
+
+        return episodic.value_iteration(model, v, tol=tol, limit=limit, callback=callback)
+
+    report = Reporter(callback)
+    for iteration in range(1, min(limit, sweeps_to_rounding(gamma)) + 1):
+        before, v = v, model.backup(v, gamma)
+        change = v - before  # [S], T v - v of the iterate before
+        low, high = float(change.min()), float(change.max())
+        shift, bound, resolved = after_backup(model, gamma, low, high, v)
+        report(iteration, v, max(high, -low), bound)
+        if bound <= tol or resolved:
+            break
+    return accept(Solution(v + shift, bound, gamma, "value_iteration", iteration, model), tol)
+
+
+def sweeps_to_rounding(gamma: float) -> int:
+    """Return how many contractions by gamma make a residual 2**60 times smaller, all that float64 can show of it."""
+    return 1 if gamma == 0.0 else math.ceil(60 * math.log(2.0) / -math.log(gamma)) + 1
+
+
+def after_backup(
+    model: Model, gamma: float, low: float, high: float, v: NDArray[np.float64]
+) -> tuple[float, float, bool]:
+    """Certify v = T u from the residuals of u: those of v are at most gamma times as large.
+
+    Args:
+        low, high: the range of T u - u; with terminal states it may or may not include their 0.
+        v: T u, `(S,)`.
+
+    Returns:
+        The shift and the bound of `midrange`, and whether what is left is float64's rounding.
+    """
+    slack = rounding_slack(model.max_abs_reward + float(np.abs(v).max()) + max(high, -low), model.n_outcomes)
+    defect = getattr(model, "row_defect", 0.0)
+    shift, bound = midrange(gamma * low, gamma * high, gamma, terminal=model.has_terminal, slack=slack, defect=defect)
+    left = max(high, -low) if model.has_terminal else high - low
+    return shift, bound, gamma * left <= slack or not math.isfinite(bound)
+
+
+def starting_values(model: Model, start: ArrayLike | None) -> NDArray[np.float64]:
+    """Return a fresh float64 `(S,)` to start from, 0 at terminal states."""
+    if start is None:
+        return np.zeros(model.n_states)
+    v = np.array(start, dtype=np.float64)
+    if v.shape != (model.n_states,) or not np.isfinite(v).all():
+        raise InvalidModel(f"start has shape {v.shape} or is not finite, expected {model.n_states} finite numbers")
+    v[model.terminal] = 0.0
+    return v
