@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
@@ -36,25 +37,38 @@ class Numbering:
         """Return the flat cell index of each number, int64, of the shape of `numbers`; all must be in `[0, len)`."""
         block = np.searchsorted(self._before, numbers, side="right") - 1
         cells = np.empty(np.shape(numbers), np.int64)
-        for each in np.unique(block):
-            here = block == each
+        for each, here in _grouped(block):
             inside = np.flatnonzero(self._inside(each))
-            cells[here] = each * _BLOCK + inside[numbers[here] - self._before[each]]
+            cells.flat[here] = each * _BLOCK + inside[np.ravel(numbers)[here] - self._before[each]]
         return cells
 
     def numbers(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of each flat cell index, -1 where it is not marked; int64, of the shape of `cells`."""
         block = np.asarray(cells) // _BLOCK
         numbers = np.empty(np.shape(cells), np.int64)
-        for each in np.unique(block):
-            here = block == each
+        for each, here in _grouped(block):
             inside = self._inside(each)
             counted = np.where(inside, np.cumsum(inside) - 1 + self._before[each], -1)
-            numbers[here] = counted[cells[here] - each * _BLOCK]
+            numbers.flat[here] = counted[np.ravel(cells)[here] - each * _BLOCK]
         return numbers
 
     def _inside(self, block: int) -> NDArray[np.bool_]:
         return self._marked[self._codes[block * _BLOCK : (block + 1) * _BLOCK]]
+
+
+def _grouped(block: NDArray[np.int64]) -> Iterator[tuple[int, slice | NDArray[np.int64]]]:
+    """Yield every number that occurs in `block`, and where it does, as an index of the flat array."""
+    flat = block.ravel()
+    if not flat.size:
+        return
+    first = int(flat[0])
+    if (flat == first).all():
+        yield first, slice(None)
+        return
+    order = np.argsort(flat, kind="stable")
+    edges = np.flatnonzero(np.diff(flat[order])) + 1
+    for here in np.split(order, edges):
+        yield int(flat[here[0]]), here
 
 
 class Landings(NamedTuple):

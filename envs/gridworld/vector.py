@@ -160,6 +160,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         self._state = np.full(num_envs, -1, np.int64)  # [N]
         self._steps = np.zeros(num_envs, np.int64)  # [N]
         self._over = np.ones(num_envs, np.bool_)  # [N] episode ended (or never begun), not yet reset
+        self._n_over = num_envs
         self._begun = False
 
     @cached_property
@@ -186,6 +187,8 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
             raise ConfigError(f"GridWorldVectorEnv.reset: options {list(options)} are neither 'reset_mask' nor 'state'")
         super().reset(seed=seed)
         self._begin(mask, chosen)
+        self._over = self._over & ~mask
+        self._n_over = int(self._over.sum())
         self._begun = self._begun or bool(mask.all())
         return self._state.copy(), {}
 
@@ -209,7 +212,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
             )
         actions = actions.astype(np.int64, copy=False)
         tables, over = self._tables, self._over
-        if not self._begun or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
+        if not self._begun or (self._n_over and self.autoreset_mode is AutoresetMode.DISABLED):
             raise ResetNeeded("GridWorldVectorEnv.step: a copy's episode is not under way; call reset() first")
         rewards, ended = np.zeros(self.num_envs), np.zeros((2, self.num_envs), np.bool_)
         draws = self.np_random.random(self.num_envs) if tables.threshold.shape[2] else _NO_DRAWS
@@ -223,9 +226,9 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
             if n_ended:
                 infos = self._restart(terminated | truncated)
         else:
-            if self.autoreset_mode is AutoresetMode.NEXT_STEP and over.any():
+            if self._n_over:
                 self._begin(over)
-            self._over = terminated | truncated
+            self._over, self._n_over = terminated | truncated, n_ended
         return self._state.copy(), rewards, terminated, truncated, infos
 
     def _begin(self, mask: NDArray[np.bool_], chosen: NDArray[np.int64] | None = None) -> None:
@@ -237,7 +240,6 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         else:
             self._state[mask] = starts[(self.np_random.random(np.count_nonzero(mask)) * len(starts)).astype(np.int64)]
         self._steps[mask] = 0
-        self._over = self._over & ~mask
 
     def _restart(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Begin anew where an episode has just ended; return the infos of gymnasium's SAME_STEP."""
@@ -303,6 +305,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"GridWorldVectorEnv.set_state: not a state of this environment: {error!r}") from error
         self._state, self._steps, self._over, self._begun, self._np_random_seed = position, steps, over, begun, seed
+        self._n_over = int(over.sum())
 
     def render(self) -> tuple[Any, ...] | None:
         """Return one frame a copy, as `render_mode` says."""
