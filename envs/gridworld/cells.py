@@ -36,7 +36,7 @@ class Cell:
         to: (row, column) of a portal's or jump's target, from 0.
         exits: the directions in which the cell can be left; None for all.
         slip: this cell's slip probability; None takes the rules'.
-        wind: (rows, columns) by which the wind carries on, after the move, whoever leaves this cell.
+        wind: (rows, columns) by which the wind carries on, added to the move, whoever leaves this cell.
     """
 
     character: str

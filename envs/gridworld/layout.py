@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.cells import DIRECTIONS, Cell
+from rlkit.envs.gridworld.origin import Place, TextOrigin
 from rlkit.envs.gridworld.rules import Rules
 
 
@@ -18,13 +19,26 @@ class GridMap:
 
     Attributes:
         codes: uint8 `(H, W)`, read-only, indices into `legend`.
-        legend: the default entries, then the drawing's own, at most 255 in all.
+        legend: the default entries (as the drawing redefines them), then the drawing's own, at most 255 in all.
         name: the map's name, "" if it has none.
+        origin: where its cells stand in the text it was read from, for messages; None where there is no text.
     """
 
     codes: NDArray[np.uint8]
     legend: tuple[Cell, ...]
     name: str = ""
+    origin: TextOrigin | None = None
+
+    def __post_init__(self) -> None:
+        codes = self.codes.view()
+        codes.flags.writeable = False
+        object.__setattr__(self, "codes", codes)
+
+    def place(self, row: int, column: int, source: str = "<map>") -> Place:
+        """Where a cell stands, as messages say it: `file:line:column`, or `source[row, column]` where there is no text."""
+        if self.origin is None:
+            return Place(row, column, f"{source}[{row}, {column}]")
+        return self.origin.place(row, column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +47,10 @@ class Layout:
 
     A *direction* is a move (4 or 8 of them) or, last and if the rules have it, staying. From a cell, a direction
     leads to exactly one cell (`landings`); slip only mixes directions (`mixing`).
+
+    Wind adds to the move, as in Sutton & Barto's Example 6.5: the wind of the cell that is left carries on after the
+    move, cell by cell until something stops it, and a move against the wind only takes one cell off it (so that a
+    move down against an upward wind of 1 stays, even at the lower edge).
     """
 
     grid: GridMap
@@ -150,7 +168,7 @@ class Layout:
     def blocked_reward(self) -> NDArray[np.float64]:
         """What a blocked move from each code pays, float64 `(K,)`."""
         boundary = self.rules.boundary_reward
-        return self.enter_reward if boundary is None else np.full(len(self.grid.legend), boundary)
+        return self.enter_reward if boundary is None else np.full(len(self.grid.legend), float(boundary))
 
     def mixing(self, slip: float) -> NDArray[np.float64]:
         """Probability that each action goes in each direction, float64 `(A, D)`, rows summing to 1."""
@@ -181,10 +199,15 @@ class Layout:
         codes = self.grid.codes
         own = codes.ravel()[cells]  # [N]
         row, column = np.divmod(cells[:, None], self.shape[1])  # [N, 1]
-        goal_row, goal_column = row + self.offsets[:, 0], column + self.offsets[:, 1]  # [N, D]
-        blocked = ~self.exits[own] | self._closed(goal_row, goal_column)
-        end_row, end_column = np.where(blocked, row, goal_row), np.where(blocked, column, goal_column)
-        end_row, end_column = self._blow(end_row, end_column, self.wind[own])
+        step = self.offsets * self.exits[own][:, :, None]  # [N, D, 2]
+        wind = self.wind[own][:, None, :]  # [N, 1, 2]
+        against = step * wind < 0
+        wind, step = wind + step * against, step * ~against  # a move against the wind takes one cell off it
+        goal_row, goal_column = row + step[:, :, 0], column + step[:, :, 1]  # [N, D]
+        closed = self._closed(goal_row, goal_column)
+        blocked = ~self.exits[own] | closed
+        end_row, end_column = np.where(closed, row, goal_row), np.where(closed, column, goal_column)
+        end_row, end_column = self._blow(end_row, end_column, wind)
 
         end = end_row * self.shape[1] + end_column
         end_code = codes.ravel()[end]
@@ -205,14 +228,13 @@ class Layout:
     def _blow(
         self, row: NDArray[np.int64], column: NDArray[np.int64], wind: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Carry on by the wind, cell by cell, rows first, until a wall or the edge stops it."""
+        """Carry on by the wind `(N, D, 2)`, cell by cell, rows first, until a wall or the edge stops it."""
         strength = np.abs(wind)
         for axis in (0, 1):
-            pushed = np.sign(wind[:, axis])[:, None]
-            for passed in range(int(strength[:, axis].max(initial=0))):
-                blowing = (strength[:, axis] > passed)[:, None]
+            pushed = np.sign(wind[:, :, axis])
+            for passed in range(min(int(strength[:, :, axis].max(initial=0)), self.shape[axis])):
                 next_row = row + pushed * (axis == 0)
                 next_column = column + pushed * (axis == 1)
-                free = blowing & ~self._closed(next_row, next_column)
+                free = (strength[:, :, axis] > passed) & ~self._closed(next_row, next_column)
                 row, column = np.where(free, next_row, row), np.where(free, next_column, column)
         return row, column

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rlkit.config import Config, bounded
+from rlkit.config import Config, Range, bounded
 
 _REWARD = {"above": -1e12, "below": 1e12}
+REWARD_RANGE = Range(**_REWARD)
+"""What every reward, of the rules or of a legend, has to be within."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class Rules(Config):
     stay: bool = False
     slip: float = bounded(0.0, at_least=0, up_to=1)
     slip_kind: Literal["perpendicular", "uniform"] = "perpendicular"
-    max_steps: int | None = bounded(None, at_least=1)
+    max_steps: int | None = bounded(None, at_least=1, up_to=2**53)
 
 
 PRESETS: dict[str, dict[str, float | bool]] = {
