@@ -1,1 +1,125 @@
-"""The command line: `rlkit`."""
+"""The command line: `rlkit VERB ...`.
+
+Every module in this folder without a leading underscore is a verb: its function `run` is the command, `run`'s
+annotated parameters its options, and the module's docstring its line in `rlkit --help`. To add a verb, add a file.
+Verbs import what they need inside `run`, so that help and errors come at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib
+import io
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rlkit.errors import RlkitError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, or 2 after one line on stderr that says what is wrong.
+
+    Args:
+        arguments: what follows `rlkit`; None for the process's own.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _dispatch(words)
+        sys.stdout.flush()
+    except RlkitError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:  # `rlkit ... | head`: nobody reads on
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except KeyboardInterrupt:
+        print("rlkit: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def verbs() -> list[str]:
+    """Return the names of all verbs, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+class UsageError(RlkitError):
+    """The words on the command line make no command."""
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+    elif words[0] in ("--version", "-V"):
+        from rlkit import __version__
+
+        print(f"rlkit {__version__}")
+    elif words[0] in verbs():
+        _run(words[0], words[1:])
+    else:
+        near = difflib.get_close_matches(words[0], verbs(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(verbs())}"
+        raise UsageError(f"unknown command {words[0]!r}; {hint}")
+
+
+def _run(verb: str, words: list[str]) -> None:
+    """Let tyro turn the words into the verb's arguments, and its complaints into one line."""
+    import tyro
+
+    command = importlib.import_module(f"rlkit.cli.{verb}").run
+
+    @functools.wraps(command)
+    def bind(*values: Any, **named: Any) -> Callable[[], None]:
+        return functools.partial(command, *values, **named)
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            ready = tyro.cli(bind, prog=f"rlkit {verb}", args=words)
+    except SystemExit as stop:
+        if stop.code in (0, None):  # --help
+            return
+        raise UsageError(f"{_first_words(complaint.getvalue())} (rlkit {verb} --help tells more)") from None
+    ready()
+
+
+def _first_words(box: str) -> str:
+    """Take the sentence, and the nearest known option, out of the box that tyro draws around its complaints."""
+    lines = [line.strip(" │╭╮╰╯") for line in box.splitlines()]
+    body = [line for line in lines[1:] if line]
+    rules = [place for place, line in enumerate(body) if not line.strip("─")] or [len(body)]
+    said = " ".join(body[: rules[0]]).rstrip(".")
+    after = body[rules[0] + 1 :]
+    if len(after) > 1 and after[0].startswith("Perhaps you meant"):
+        said += f"; did you mean {after[1].split()[0]}?"
+    return said
+
+
+def _help() -> str:
+    """List the verbs with what each is for."""
+    lines = [
+        "usage: rlkit COMMAND ...",
+        "",
+        "Solve, draw and learn Markov decision processes whose right answer is known.",
+    ]
+    lines += ["", "commands:"]
+    for verb in verbs():
+        about = (importlib.import_module(f"rlkit.cli.{verb}").__doc__ or "").strip().splitlines()[0]
+        lines.append(f"  {verb:<10} {about}")
+    lines += ["", "rlkit COMMAND --help tells more; rlkit --version tells the version."]
+    return "\n".join(lines)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"rlkit: {sentence}", file=sys.stderr)
+    return USAGE_ERROR

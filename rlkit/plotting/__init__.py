@@ -2,7 +2,7 @@
 
 No display, no `pyplot` and no global state is touched; matplotlib is imported by the first call, not by this import.
 Every function returns a `matplotlib.figure.Figure`: `save` it, turn it into pixels for TensorBoard with `to_image`, or
-`show` it.
+`show` it. `heat_map` needs no matplotlib: it is the quick picture of values for logging while a solver runs.
 """
 
 from __future__ import annotations
@@ -10,5 +10,16 @@ from __future__ import annotations
 from rlkit.plotting.curves import plot_convergence, plot_learning
 from rlkit.plotting.figures import save, show, to_image
 from rlkit.plotting.grids import Geometry, plot_q, plot_values
+from rlkit.plotting.heatmap import heat_map
 
-__all__ = ["Geometry", "plot_convergence", "plot_learning", "plot_q", "plot_values", "save", "show", "to_image"]
+__all__ = [
+    "Geometry",
+    "heat_map",
+    "plot_convergence",
+    "plot_learning",
+    "plot_q",
+    "plot_values",
+    "save",
+    "show",
+    "to_image",
+]

@@ -22,6 +22,7 @@ FRAME = {"goal": "#00a651", "forbidden": "#f76707", "hole": "#0b0d0f"}
 TINT = {"goal": "#d8f3e3", "hole": "#23272d"}
 UNIT_SQUARE = 0.5 * np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
+DIVERGES_FROM = 0.2  # a sign counts from this share of the larger magnitude on
 LARGEST_SIDE = 1500  # pixels; larger maps are thinned out
 
 
@@ -104,7 +105,7 @@ def colour_scale(values: NDArray[np.float64]) -> tuple[Normalize, Colormap]:
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     reach = max(-low, high)
-    if min(-low, high) > 0.2 * reach:
+    if min(-low, high) > DIVERGES_FROM * reach:
         return Normalize(-reach, reach), colormaps["RdBu"].with_extremes(bad=WALL)
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
         low, high = low - 0.5, high + 0.5
