@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -98,7 +100,8 @@ def start_codes(layout: Layout, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 def goal_codes(layout: Layout) -> NDArray[np.bool_]:
     """Return which codes are goals: kind `goal`, and terminal ones that are not holes; bool `(K,)`."""
     kinds = np.array([cell.kind for cell in layout.grid.legend])
-    return (kinds == "goal") | (layout.terminal & (kinds != "hole"))
+    goal: NDArray[np.bool_] = (kinds == "goal") | (layout.terminal & (kinds != "hole"))
+    return goal
 
 
 def reachable(layout: Layout, start: NDArray[np.bool_], goal: NDArray[np.bool_], goals: int) -> NDArray[np.bool_]:
@@ -117,7 +120,7 @@ def reachable(layout: Layout, start: NDArray[np.bool_], goal: NDArray[np.bool_],
     for first, block in blocks(codes):
         seen[first : first + len(block)] = (start | layout.wall)[block]
         goals -= int(goal[block[start[block]]].sum())
-    search = _search if codes.size >= _COMPILED_FROM else _search.py_func
+    search: Callable[..., int] = _search if codes.size >= _COMPILED_FROM else _search.py_func
     passed = ~layout.terminal
     calm = ~layout.jump & layout.exits.all(axis=1) & (layout.wind == 0).all(axis=1)
     for first, block in blocks(codes):
@@ -128,7 +131,7 @@ def reachable(layout: Layout, start: NDArray[np.bool_], goal: NDArray[np.bool_],
     return seen
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _search(codes, shape, starts, seen, offsets, calm, wall, exits, wind, jump, target, passed, goal, goals):  # type: ignore[no-untyped-def]
     """Breadth first from the starts on, marking `seen`; return how many goals are left. See `Layout.landings`.
 

@@ -35,7 +35,7 @@ class GridMap:
         object.__setattr__(self, "codes", codes)
 
     def place(self, row: int, column: int, source: str = "<map>") -> Place:
-        """Where a cell stands, as messages say it: `file:line:column`, or `source[row, column]` where there is no text."""
+        """Return where a cell stands: `file:line:column`, or `source[row, column]` if it was not read from a text."""
         if self.origin is None:
             return Place(row, column, f"{source}[{row}, {column}]")
         return self.origin.place(row, column)
@@ -134,7 +134,7 @@ class Layout:
 
     def _cell_at(self, place: tuple[int, int] | None) -> Cell:
         assert place is not None
-        return self.grid.legend[self.grid.codes[place]]
+        return self.grid.legend[int(self.grid.codes[place])]
 
     @cached_property
     def enter_reward(self) -> NDArray[np.float64]:
@@ -223,7 +223,8 @@ class Layout:
         height, width = self.shape
         outside = (row < 0) | (row >= height) | (column < 0) | (column >= width)
         inside_codes = self.grid.codes[row.clip(0, height - 1), column.clip(0, width - 1)]
-        return outside | self.wall[inside_codes]
+        closed: NDArray[np.bool_] = outside | self.wall[inside_codes]
+        return closed
 
     def _blow(
         self, row: NDArray[np.int64], column: NDArray[np.int64], wind: NDArray[np.int64]

@@ -79,6 +79,11 @@ def as_table(cell: Cell) -> dict[str, Any]:
     return table
 
 
+def keys_of(kind: str) -> tuple[str, ...]:
+    """Return the keys that a legend entry of this kind takes."""
+    return _TAKES.get(kind, _OTHERS_TAKE)
+
+
 def unusable(character: Any) -> str | None:
     """Say why a character cannot stand for a cell, or None if it can."""
     if not isinstance(character, str) or len(character) != 1:
@@ -96,7 +101,7 @@ def unusable(character: Any) -> str | None:
 
 def _read_entry(character: str, table: Any, diagnostics: Diagnostics, locate: Locate) -> Entry:
     troubles: list[tuple[str | None, str]] = []
-    kind = "free"
+    kind: Any = "free"
     to = None
     values: dict[str, Any] = {}
     if isinstance(table, Mapping):
@@ -117,7 +122,7 @@ def _read_values(table: Mapping[str, Any], kind: Any, troubles: list[tuple[str |
     known_kind = isinstance(kind, str) and kind in KINDS
     if not known_kind:
         troubles.append(("kind", f"unknown kind {spell(kind)}; {nearest(str(spell(kind)), KINDS)}"))
-    takes = (_TAKES.get(kind) or _OTHERS_TAKE) if known_kind else _KEYS
+    takes = keys_of(kind) if known_kind else _KEYS
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
@@ -147,9 +152,10 @@ def _read_slip(value: Any) -> float:
 def _read_number(value: Any, limits: Range) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise ValueError("is not a number")
-    if value not in limits:
+    number = value if isinstance(value, int) else float(value)
+    if number not in limits:
         raise ValueError(f"is outside its range {limits}")
-    return float(value)
+    return float(number)
 
 
 def _read_terminal(value: Any) -> bool:

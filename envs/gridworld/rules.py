@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rlkit.config import Config, Range, bounded
 
-_REWARD = {"above": -1e12, "below": 1e12}
+_REWARD: dict[str, Any] = {"above": -1e12, "below": 1e12}
 REWARD_RANGE = Range(**_REWARD)
 """What every reward, of the rules or of a legend, has to be within."""
 
