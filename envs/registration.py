@@ -5,6 +5,16 @@ from __future__ import annotations
 import gymnasium
 
 SHIPPED_GRIDS = {
+    "Cliff": "sutton-barto-6.6",
+    "DynaMaze": "sutton-barto-8.1",
+    "FourRooms": "four-rooms",
+    "FrozenLake4x4": "frozen-lake-4x4",
+    "FrozenLake8x8": "frozen-lake-8x8",
+    "JumpGrid": "sutton-barto-3.5",
+    "RussellNorvig4x3": "russell-norvig-4x3",
+    "SmallGrid": "sutton-barto-4.1",
+    "WindyGrid": "sutton-barto-6.5",
+    "Zhao2x2": "zhao-2x2",
     "Zhao5x5": "zhao-5x5",
 }
 """Shipped map by environment name; `rlkit/<name>-v0` is its id."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.gridworld.dynamics import Dynamics, Outcome, Outcomes
 from rlkit.envs.gridworld.layout import GridMap
@@ -23,6 +23,8 @@ from rlkit.errors import ConfigError, MapError
 if TYPE_CHECKING:
     from rlkit.envs.gridworld.builder import MapBuilder
     from rlkit.envs.gridworld.model import GridModel
+    from rlkit.envs.gridworld.render import Painter
+    from rlkit.envs.gridworld.window import Window
 
 RenderMode = Literal["ansi", "rgb_array", "human"]
 _DRAWS = 256  # uniform numbers drawn at a time
@@ -78,6 +80,7 @@ class GridWorld(gymnasium.Env[int, int]):
         self._state = -1
         self._steps = 0
         self._draws: list[float] = []
+        self._overlay: dict[str, NDArray[Any]] = {}
         self._n_starts = 0  # counted at the first reset
         self._start_states: dict[int, int] = {}
 
@@ -260,6 +263,50 @@ class GridWorld(gymnasium.Env[int, int]):
             state: {a: [(1.0, state, 0.0, True)] if ended[state] else _spread(*row[a]) for a in row}
             for state, row in enumerate(rows)
         }
+
+    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return the drawing as text ("ansi") or a picture, uint8 `(height, width, 3)` ("rgb_array"), or show it."""
+        agent = self._state if self._state >= 0 else None
+        if self.render_mode is None:
+            return None
+        if self.render_mode == "ansi":
+            from rlkit.envs.gridworld.render import draw_text
+
+            return draw_text(self.layout, agent=agent, policy=self._overlay.get("policy"))
+        frame = self._painter.frame(agent)
+        if self.render_mode == "rgb_array":
+            return frame
+        self._window.show(frame)
+        return None
+
+    def overlay(self, *, values: ArrayLike | None = None, policy: ArrayLike | None = None) -> None:
+        """Show values and a policy under the agent in all frames from now on; without arguments, nothing any more.
+
+        Args:
+            values: float `(S,)`, shown as colours and numbers (not in text).
+            policy: int `(S,)`, shown as arrows; or, not in text, bool or float `(S, A)`, see `render_grid`.
+        """
+        self._overlay = {
+            name: np.array(given) for name, given in (("values", values), ("policy", policy)) if given is not None
+        }
+        self.__dict__.pop("_painter", None)
+
+    @cached_property
+    def _painter(self) -> Painter:
+        from rlkit.envs.gridworld.render import Painter
+
+        return Painter(self.layout, **self._overlay)
+
+    @cached_property
+    def _window(self) -> Window:
+        from rlkit.envs.gridworld.window import Window
+
+        return Window(self.layout.grid.name or "GridWorld", self.metadata["render_fps"])
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if "_window" in self.__dict__:
+            self._window.close()
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""

@@ -48,19 +48,19 @@ def make_layout(
         MapError: with every problem of the map.
         ConfigError: for a rule that is unknown or out of its range.
     """
-    from rlkit.envs.gridworld import drawing
+    from rlkit.envs.gridworld.drawing import check, read_array, read_text
 
     own: Mapping[str, Any] = {}
     if isinstance(map, GridMap):
         grid = map
     elif isinstance(map, np.ndarray):
-        grid = drawing.read_array(map, legend=legend)
+        grid = read_array(map, legend=legend)
     elif isinstance(map, str) and not (_names_a_file(map) and not legend):
-        grid = drawing.read_text(map, legend=legend)
+        grid = read_text(map, legend=legend)
     else:
         grid, own = read_file(map)
     settled = settle_rules(rules, own, changes)
-    drawing.check(grid, settled)
+    check(grid, settled)
     return Layout(grid, settled)
 
 
@@ -72,10 +72,11 @@ def _names_a_file(text: str) -> bool:
 
 def read_file(map: str | PathLike[str]) -> tuple[GridMap, Mapping[str, Any]]:
     """Read a TOML file or, by its name, a shipped map; return the map and the rules that the file sets."""
-    from rlkit.envs.gridworld import drawing
+    from rlkit.envs.gridworld.drawing import read_toml
     from rlkit.envs.gridworld.maps import load_map, shipped_maps
 
-    return load_map(map) if isinstance(map, str) and map in shipped_maps() else drawing.read_toml(Path(map))
+    named = isinstance(map, str) and (map in shipped_maps() or not (Path(map).suffix or Path(map).exists()))
+    return load_map(str(map)) if named else read_toml(Path(map))
 
 
 def settle_rules(rules: str | Rules | None, own: Mapping[str, Any], changes: Mapping[str, Any]) -> Rules:

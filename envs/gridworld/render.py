@@ -89,7 +89,11 @@ class Painter:
         if agent is not None and agent >= 0:
             picture = picture.copy()
             row, column = divmod(int(self._numbering.cells(np.array([agent]))[0]), self.layout.shape[1])
-            self._stamp(picture, sprites.agent(max(self.cell, _LEAST_MARK)), row // self.stride, column // self.stride)
+            row, column = row // self.stride, column // self.stride
+            if self._number_font and np.isfinite(self._shown_values[row, column]):
+                self._stamp(picture, sprites.agent(round(0.46 * self.cell)), row, column, (0.24, 0.24))
+            else:
+                self._stamp(picture, sprites.agent(max(self.cell, _LEAST_MARK)), row, column)
         return np.asarray(picture).copy()
 
     def _checked_values(self, values: ArrayLike | None) -> NDArray[np.float64] | None:
@@ -248,11 +252,13 @@ class Painter:
                 for row, column in np.argwhere(self.codes == code).tolist():
                     yield from ((row, column, image) for image in images)
 
-    def _stamp(self, picture: Image.Image, sprite: Image.Image, row: int, column: int, across: float = 0.5) -> None:
-        """Lay a sprite over the middle (or another share of the height) of a drawn cell."""
+    def _stamp(
+        self, picture: Image.Image, sprite: Image.Image, row: int, column: int, place: tuple[float, float] = (0.5, 0.5)
+    ) -> None:
+        """Lay a sprite with its middle over a place in a drawn cell: shares of its width and height."""
         x, y = self._origin
-        left = round(x + (column + 0.5) * self.cell - sprite.width / 2)
-        upper = round(y + (row + across) * self.cell - sprite.height / 2)
+        left = round(x + (column + place[0]) * self.cell - sprite.width / 2)
+        upper = round(y + (row + place[1]) * self.cell - sprite.height / 2)
         picture.paste(sprite, (left, upper), sprite)
 
     def _draw_links(self, picture: Image.Image) -> None:
@@ -288,16 +294,8 @@ class Painter:
                 occupied = crowded and bool(np.isfinite(self._shown_values[row // self.stride, column // self.stride]))
                 size = max(round(self.cell * (0.3 if occupied else 0.62)), _LEAST_MARK if few else _LEAST_SIGNED)
                 sprite = sprites.start(size) if kind == "start" else sprites.star(size)
-                if occupied:
-                    self._stamp_corner(picture, sprite, row, column)
-                else:
-                    self._stamp(picture, sprite, row // self.stride, column // self.stride)
-
-    def _stamp_corner(self, picture: Image.Image, sprite: Image.Image, row: int, column: int) -> None:
-        x, y = self._origin
-        gap = max(self.cell // 25, 1)
-        place = (x + (column + 1) * self.cell - sprite.width - gap, y + row * self.cell + gap + 1)
-        picture.paste(sprite, place, sprite)
+                place = (0.84, 0.17) if occupied else (0.5, 0.5)
+                self._stamp(picture, sprite, row // self.stride, column // self.stride, place)
 
     @cached_property
     def _number_font(self) -> int:
@@ -337,7 +335,7 @@ class Painter:
             tenths = _tenths(self._policy[self._states[row, column]], len(offsets))
             ways = tuple((*offset, each) for offset, each in zip(offsets, tenths, strict=True) if each)
             colour = contrasting(self._cell_colours[row, column])
-            self._stamp(picture, sprites.arrows(self.cell, ways, length, colour), row, column, across)
+            self._stamp(picture, sprites.arrows(self.cell, ways, length, colour), row, column, (0.5, across))
 
     def _draw_bar(self, picture: Image.Image, x: int, y: int, height: int) -> None:
         """Draw what number each colour stands for."""
