@@ -33,7 +33,8 @@ class DoubleQLearning(TabularControl):
 
     def values(self, observation: int) -> NDArray[np.float64]:
         """Return q1(s, .) + q2(s, .)."""
-        return self.q[0, observation] + self.q[1, observation]  # [A]
+        values: NDArray[np.float64] = self.q[0, observation] + self.q[1, observation]  # [A]
+        return values
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Move one of the tables, chosen by a coin, towards what the other says about its own greedy action."""

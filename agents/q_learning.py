@@ -32,7 +32,8 @@ class QLearning(TabularControl):
 
     def values(self, observation: int) -> NDArray[np.float64]:
         """Return q(s, .)."""
-        return self.q[observation]  # [A]
+        values: NDArray[np.float64] = self.q[observation]  # [A]
+        return values
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Move q(s, a) towards r + gamma max q(s', .)."""

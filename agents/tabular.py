@@ -75,5 +75,6 @@ class TabularControl(Agent):
         """
         self.n_updates += 1
         self.visits[observation, action] += 1
-        power = self.config.learning_rate_power
-        return self.config.learning_rate / float(self.visits[observation, action]) ** power
+        rate: float = self.config.learning_rate
+        power: float = self.config.learning_rate_power
+        return rate / float(self.visits[observation, action]) ** power

@@ -104,7 +104,11 @@ class Policy:
         raise NotImplementedError(f"{type(self).__name__} does not say how it acts: define act()")
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,  # noqa: ARG002 (part of the convention)
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Act in stable-baselines3's calling convention, on one observation or a batch, so that its tools work.
 
@@ -139,7 +143,7 @@ class Policy:
         """
         from rlkit import checkpoint
 
-        checkpoint.save(path, {"policy": checkpoint.describe(self)})
+        checkpoint.save(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -51,7 +51,7 @@ class ReplayBuffer:
     def sample(self, batch_size: int, rng: np.random.Generator) -> Batch:
         """Draw transitions uniformly, with replacement."""
         chosen = rng.integers(len(self), size=batch_size)  # [B]
-        return Batch(*(field[chosen] for field in self._rows))
+        return Batch._make(field[chosen] for field in self._rows)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is in use, for a checkpoint."""

@@ -28,7 +28,7 @@ def unstack(space: Space[Any], batch: Any) -> Iterable[Any]:
         parts = {name: list(unstack(part, batch[name])) for name, part in space.spaces.items()}
         return [dict(zip(parts, members, strict=True)) for members in zip(*parts.values(), strict=True)]
     if isinstance(space, spaces.Discrete):
-        return np.asarray(batch).tolist()
+        return iter(np.asarray(batch).tolist())
     return list(batch)
 
 

@@ -1,0 +1,137 @@
+"""Checkpoints: everything that makes a policy or a run what it is, in one file, without pickle.
+
+What can be saved: None, booleans, numbers (NumPy's too), strings, bytes; lists, tuples, sets, dicts and deques of what
+can be saved, shared references included; NumPy arrays of plain dtype and generators; gymnasium spaces, `Config`s,
+`Transition`s; torch tensors, modules, optimisers and generators; objects with `state_dict` and `load_state_dict`; and
+objects that are nothing but their attributes, if `setup` makes them. An array that `setup` makes keeps its shape and
+dtype. Anything else is refused when saving, by its path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import rlkit
+from rlkit.checkpoint import archive
+from rlkit.checkpoint.decode import Decoder
+from rlkit.checkpoint.encode import Encoder
+from rlkit.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from rlkit.policy import Policy
+
+FORMAT, VERSION = "rlkit checkpoint", 1
+GIVEN = ("observation_space", "action_space", "config", "seed")  # saved apart from what is learnt
+AnyPolicy = TypeVar("AnyPolicy", bound="Policy")
+
+__all__ = ["Checkpoint", "load", "reading", "rebuild", "restore", "save"]
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint as read: nodes of a policy and, if it is a run's, of its trainer, with what decodes them."""
+
+    path: Path
+    policy: dict[str, Any]
+    trainer: dict[str, Any] | None
+    decoder: Decoder
+
+
+def save(path: str | Path, policy: Policy, trainer: Mapping[str, Any] | None = None) -> None:
+    """Save a policy and, if given, the state of its trainer: whatever happens, `path` holds a whole file.
+
+    Raises:
+        CheckpointError: something has no saved form (the message names it), or the file cannot be written.
+    """
+    encoder = Encoder()
+    tree = {"format": FORMAT, "version": VERSION, "rlkit": rlkit.__version__, "policy": _describe(encoder, policy)}
+    if trainer is not None:
+        tree["trainer"] = {name: encoder.encode(value, f"trainer.{name}") for name, value in trainer.items()}
+    archive.write(Path(path), tree, encoder.arrays)
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; nothing is rebuilt yet.
+
+    Raises:
+        CheckpointError: not a checkpoint of a version that this rlkit knows, or damaged.
+    """
+    path = Path(path)
+    tree, arrays = archive.read(path)
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT or not isinstance(tree.get("policy"), dict):
+        raise CheckpointError(f"{path}: is not a checkpoint")
+    if tree.get("version") != VERSION:
+        raise CheckpointError(f"{path}: is of format version {tree.get('version')}, and this rlkit reads {VERSION}")
+    return Checkpoint(path, tree["policy"], tree.get("trainer"), Decoder(arrays))
+
+
+def rebuild(cls: type[AnyPolicy], checkpoint: Checkpoint) -> AnyPolicy:
+    """Make the policy that was saved, which must be of this very class.
+
+    Raises:
+        CheckpointError: it is of another class, or does not fit this one.
+    """
+    with reading(checkpoint.path):
+        _check_class(cls, checkpoint)
+        decode, saved = checkpoint.decoder.decode, checkpoint.policy
+        observation_space = decode(saved["observation_space"], None, "agent.observation_space")
+        action_space = decode(saved["action_space"], None, "agent.action_space")
+        config = cls.Config.from_dict(decode(saved["config"], None, "agent.config"))
+        seed = decode(saved["seed"], None, "agent.seed")
+    policy = cls(observation_space, action_space, config, seed=seed)
+    return restore(policy, checkpoint)
+
+
+def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
+    """Bring a policy of the same class, spaces and hyperparameters to the state that was saved.
+
+    Raises:
+        CheckpointError: the file is another policy's.
+    """
+    with reading(checkpoint.path):
+        _check_class(type(policy), checkpoint)
+        decode, saved = checkpoint.decoder.decode, checkpoint.policy
+        for role in ("observation_space", "action_space"):
+            space = decode(saved[role], None, f"agent.{role}")
+            if space != getattr(policy, role):
+                raise CheckpointError(f"agent.{role}: is {space}, expected {getattr(policy, role)}")
+        config = type(policy).Config.from_dict(decode(saved["config"], None, "agent.config"))
+        if config != policy.config:
+            raise CheckpointError(f"agent.config: is {config}, expected {policy.config}")
+        own = _attributes(policy)
+        checkpoint.decoder.restore_attributes(policy, own, saved["state"], "agent")
+        policy.seed = decode(saved["seed"], None, "agent.seed")
+    return policy
+
+
+def _describe(encoder: Encoder, policy: Policy) -> dict[str, Any]:
+    return {
+        "class": type(policy).__name__,
+        "observation_space": encoder.encode(policy.observation_space, "agent.observation_space"),
+        "action_space": encoder.encode(policy.action_space, "agent.action_space"),
+        "config": encoder.encode(policy.config.to_dict(), "agent.config"),
+        "seed": encoder.encode(policy.seed, "agent.seed"),
+        "state": {name: encoder.encode(value, f"agent.{name}") for name, value in _attributes(policy).items()},
+    }
+
+
+def _attributes(policy: Policy) -> dict[str, Any]:
+    return {name: value for name, value in policy.__getstate__().items() if name not in GIVEN}
+
+
+def _check_class(cls: type[Policy], checkpoint: Checkpoint) -> None:
+    if checkpoint.policy["class"] != cls.__name__:
+        raise CheckpointError(f"is a {checkpoint.policy['class']}'s, expected a {cls.__name__}'s")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a file that is not what it should be provokes into a `CheckpointError` that names the file."""
+    try:
+        yield
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except Exception as error:
+        raise CheckpointError(f"{path}: does not fit ({type(error).__name__}: {error})") from error
