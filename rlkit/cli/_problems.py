@@ -63,11 +63,11 @@ def read_problem(word: str) -> Problem:
     path = Path(word)
     if word in shipped_maps() and not path.is_file():
         return _grid(word, word)
-    if path.suffix.lower() == ".toml" or path.is_file():
+    if path.is_file():
         return _grid(path.stem, path)
-    if word.startswith("rlkit/") or not (path.suffix or os.sep in word) or ":" in word or "-v" in word:
-        return _environment(word)
-    raise UnknownProblem(f"{word}: no such file{_near(word, _files())}")
+    if path.suffix or (os.sep in word and ":" not in word and "-v" not in word):
+        raise UnknownProblem(f"{word}: no such file{_near(word, _files())}")
+    return _environment(word)
 
 
 def _grid(name: str, source: str | Path) -> Problem:
@@ -117,6 +117,8 @@ def _environment(name: str) -> Problem:
     short = name.split("/")[-1].split(":")[-1]
     if callable(getattr(bare, "model", None)) and hasattr(bare, "layout"):
         return _of_layout(short, bare.model())
+    if not hasattr(bare, "P") and not callable(getattr(bare, "model", None)):
+        raise UnknownProblem(f"{name} publishes neither a transition table P nor a model(): nothing exact can be said")
     model = FiniteMDP.from_gymnasium(env)
     weights = np.asarray(getattr(bare, "initial_state_distrib", ~model.terminal))
     return Problem(short, model, np.flatnonzero(weights > 0), _table_geometry(bare, model))

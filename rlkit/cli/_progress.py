@@ -45,7 +45,7 @@ class ConvergenceBar:
 
     def _show(self, iteration: int, bound: float) -> None:
         if self._bar is None:
-            from tqdm import tqdm
+            from tqdm import tqdm  # type: ignore[import-untyped]
 
             form = "{desc} |{bar}| {elapsed}"
             self._bar = tqdm(total=1.0, bar_format=form, leave=False, disable=not sys.stderr.isatty())

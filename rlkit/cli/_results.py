@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,17 @@ def make_folder(out: Path | None, name: str) -> Path:
             number += 1
         else:
             return folder
+
+
+@contextlib.contextmanager
+def discarded_if_empty(folder: Path) -> Iterator[None]:
+    """On an error, remove the folder again if nothing was written to it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def summary(problem: Problem, solution: Solution, tol: float, seconds: float) -> dict[str, Any]:

@@ -36,17 +36,16 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"  {name:<{width}}  {text}".rstrip() for name, text in pairs)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows, the first of them the headings, in columns: the first to the left, others to the right."""
+def columns(rows: Sequence[Sequence[str]], *, to_the_right: Sequence[int] | None = None) -> str:
+    """Lay out rows, the first of them the headings, in columns; None pushes all but the first column to the right."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    right = range(1, len(widths)) if to_the_right is None else to_the_right
     lines = [
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(widths[place]) if place in right else cell.ljust(widths[place]) for place, cell in enumerate(row)
         )
-        for row in rows
+        for row in [*rows[:1], ["-" * width for width in widths], *rows[1:]]
     ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
@@ -68,7 +67,8 @@ def values_as_text(problem: Problem, solution: Solution) -> str:
     policy = solution.policy
     for state, (row, column) in enumerate(problem.geometry.cells):
         if not solution.model.terminal[state]:
-            arrow = ARROWS[tuple(map(int, problem.geometry.offsets[policy[state]]))]
+            down, right = problem.geometry.offsets[policy[state]].tolist()
+            arrow = ARROWS[down, right]
             grid[row][column] = f"{numbers[state]} {arrow}"
         elif problem.layout is None:
             grid[row][column] = "end  "

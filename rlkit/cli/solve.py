@@ -52,14 +52,14 @@ def run(
     """
     from rlkit.bellman.model import check_question
     from rlkit.cli._problems import read_problem
-    from rlkit.cli._results import make_folder, picture, summary, write_picture, write_solution
+    from rlkit.cli._results import discarded_if_empty, make_folder, picture, summary, write_picture, write_solution
     from rlkit.logger import Logger
 
     task = read_problem(problem)
     check_question(task.model, gamma, tol)
     _check_plot(plot, task)
     folder = make_folder(out, task.name)
-    with Logger(folder) as logger:
+    with discarded_if_empty(folder), Logger(folder) as logger:
         solution, seconds = _solve(task, gamma, method, tol, logger)
         image = picture(task, solution)
         if image is not None:
