@@ -178,14 +178,22 @@ class FiniteMDP(_Immutable):
         choice = as_policy(policy, self.n_states, self.n_actions)
         live = np.flatnonzero(~self.terminal)
         if choice.ndim == 1:
-            columns, weights = live * self.n_actions + choice[live], np.ones(live.size)
-            rows = live
+            rows, columns, weights = live, live * self.n_actions + choice[live], np.ones(live.size)
         else:
             rows, actions = np.nonzero(choice * ~self.terminal[:, None])
             columns, weights = rows * self.n_actions + actions, choice[rows, actions]
         picked = sp.csr_array((weights, (rows, columns)), shape=(self.n_states, self.transitions.shape[0]))
         rewards = picked @ self.rewards.ravel()
-        return MarkovRewardProcess(sp.csr_array(picked @ self.transitions), rewards)
+        roundings = 0 if choice.ndim == 1 else self.n_actions + 1
+        return MarkovRewardProcess(sp.csr_array(picked @ self.transitions), rewards, roundings=roundings)
+
+    def mean(self, policy: ArrayLike, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the policy's mean of numbers given per state and action, `(S, A)` to `(S,)`."""
+        choice = as_policy(policy, self.n_states, self.n_actions)
+        if choice.ndim == 1:
+            return numbers[np.arange(self.n_states), choice]
+        mean: NDArray[np.float64] = (choice * numbers).sum(axis=1)
+        return mean
 
     @cached_property
     def _operands(self) -> tuple[Any, ...]:
@@ -240,14 +248,43 @@ class MarkovRewardProcess(_Immutable):
             terminal states.
         rewards: expected reward for leaving each state, float64 `(S,)`.
         n_states: S.
+        roundings: units of roundoff by which its entries may be off themselves, having been computed.
+        n_outcomes: the most outcomes of a state, plus `roundings`.
+        max_abs_reward: the largest |rewards|.
+        has_terminal: whether the process can end.
+        row_defect: bound on how far, in exact arithmetic, a row's sum is from 1 (where the process can end: above 1).
     """
 
     transitions: sp.csr_array
     rewards: NDArray[np.float64]
     n_states: int
+    roundings: int
+    n_outcomes: int
+    max_abs_reward: float
+    has_terminal: bool
+    row_defect: float
 
-    def __init__(self, transitions: sp.csr_array, rewards: NDArray[np.float64]) -> None:
-        self._set(transitions=transitions, rewards=rewards, n_states=len(rewards))
+    def __init__(self, transitions: sp.csr_array, rewards: NDArray[np.float64], *, roundings: int = 0) -> None:
+        """Take over arrays that are known to be good; `roundings` were made in computing each of their entries."""
+        mass = transitions.sum(axis=1)  # [S]
+        ends = bool((mass < 1.0 - 1e-8).any())
+        n_outcomes = int(np.diff(transitions.indptr).max()) + roundings
+        off = float((mass - 1.0 if ends else np.abs(mass - 1.0)).max())
+        self._set(
+            transitions=transitions,
+            rewards=rewards,
+            n_states=len(rewards),
+            roundings=roundings,
+            n_outcomes=n_outcomes,
+            max_abs_reward=float(np.abs(rewards).max()),
+            has_terminal=ends,
+            row_defect=max(off, 0.0) + (n_outcomes + 1) * UNIT_ROUNDOFF,
+        )
+
+    def backup(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
+        """Return T_pi v = r_pi + gamma P_pi v, float64 `(S,)`."""
+        following: NDArray[np.float64] = self.transitions @ v
+        return self.rewards + gamma * following
 
     def stationary_distribution(self) -> NDArray[np.float64]:
         """Return the distribution d with d = d P, float64 `(S,)`, where there is exactly one.

@@ -59,7 +59,7 @@ class Solution:
 
     @cached_property
     def q(self) -> NDArray[np.float64]:
-        """Action values that v gives, float64 `(S, A)`, computed when first asked for; off by at most gamma times v's error."""
+        """Action values of v, float64 `(S, A)`, computed when first asked for; off by gamma times v's error at most."""
         return self.model.q_from_v(self.v, self.gamma)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,9 @@ from rlkit.bellman.bounds import midrange, rounding_slack
 from rlkit.bellman.model import Model, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
 from rlkit.errors import InvalidModel
+
+if TYPE_CHECKING:
+    from rlkit.mdp import MarkovRewardProcess
 
 
 def value_iteration(
@@ -46,7 +50,7 @@ def value_iteration(
     if gamma == 1.0:
         from rlkit.bellman import episodic
 
-        return episodic.value_iteration(model, v, tol=tol, limit=limit, callback=callback)
+        return episodic.value_iteration(model, start=v, tol=tol, limit=limit, callback=callback)
 
     report = Reporter(callback)
     for iteration in range(1, min(limit, sweeps_to_rounding(gamma)) + 1):
@@ -66,19 +70,25 @@ def sweeps_to_rounding(gamma: float) -> int:
 
 
 def after_backup(
-    model: Model, gamma: float, low: float, high: float, v: NDArray[np.float64]
+    model: Model | MarkovRewardProcess,
+    gamma: float,
+    low: float,
+    high: float,
+    v: NDArray[np.float64],
+    extra: float = 0.0,
 ) -> tuple[float, float, bool]:
     """Certify v = T u from the residuals of u: those of v are at most gamma times as large.
 
     Args:
         low, high: the range of T u - u; with terminal states it may or may not include their 0.
         v: T u, `(S,)`.
+        extra: rounding of the operator beyond that of a Bellman backup.
 
     Returns:
         The shift and the bound of `midrange`, and whether what is left is float64's rounding.
     """
-    slack = rounding_slack(model.max_abs_reward + float(np.abs(v).max()) + max(high, -low), model.n_outcomes)
-    defect = getattr(model, "row_defect", 0.0)
+    slack = rounding_slack(model.max_abs_reward + float(np.abs(v).max()) + max(high, -low), model.n_outcomes) + extra
+    defect = getattr(model, "row_defect", 0.0)  # a matrix-free model's rows sum to 1 by construction
     shift, bound = midrange(gamma * low, gamma * high, gamma, terminal=model.has_terminal, slack=slack, defect=defect)
     left = max(high, -low) if model.has_terminal else high - low
     return shift, bound, gamma * left <= slack or not math.isfinite(bound)
