@@ -17,14 +17,14 @@ GOAL: Colour = (217, 240, 222)
 FORBIDDEN: Colour = (252, 228, 220)
 HOLE: Colour = (214, 222, 232)
 PORTAL: Colour = (234, 224, 246)
-JUMP: Colour = (226, 240, 244)
+JUMP: Colour = (250, 228, 239)
 
 BLUE: Colour = (44, 103, 196)
 GREEN: Colour = (30, 140, 84)
 GOLD: Colour = (247, 184, 32)
 RED: Colour = (206, 68, 52)
 PURPLE: Colour = (120, 76, 178)
-TEAL: Colour = (24, 124, 140)
+MAGENTA: Colour = (196, 38, 110)
 SKY: Colour = (70, 150, 205)
 
 # Viridis (Smith & van der Walt 2015) at sixteenths, from a little above its darkest end, so that ink and walls differ.
@@ -78,7 +78,7 @@ class Scale:
 
 
 def contrasting(colour: NDArray[np.uint8] | Colour) -> Colour:
-    """Return ink or white, whichever stands out more on a colour (by the luminance of WCAG 2.2)."""
+    """Return ink or white, whichever stands out on a colour (by its luminance as in WCAG 2.2)."""
     linear = (np.asarray(colour, np.float64) / 255) ** 2.2
     luminance = float(linear @ (0.2126, 0.7152, 0.0722))
-    return INK if luminance > 0.2 else PAPER
+    return INK if luminance > 0.25 else PAPER

@@ -47,7 +47,7 @@ def render_grid(
         layout: the map under its rules.
         values: a number for every state, float `(S,)`: a heat map, with a colour bar. Terminal states show none.
         policy: one action a state, int `(S,)`; or bool `(S, A)`, all actions to show; or probabilities `(S, A)`,
-            shown as the lengths of the arrows.
+            shown as the lengths of the arrows. Not shown in terminal cells and jumps, where it does not matter.
         agent: the state in which to draw the agent.
         cell_size: pixels a cell, at least 1; None fits the picture to about 800 pixels.
         title: a line above; what follows a newline is smaller.
@@ -188,7 +188,7 @@ class Painter:
         self._write_ticks(picture)
         if self.cell >= _LEAST_SIGNED:
             for row, column, sprite in self._signs():
-                self._stamp(picture, sprite, row, column)
+                self._stamp(picture, sprite, row, column, (0.5, 0.5 if sprite.height == self.cell else 0.38))
         self._draw_links(picture)
         self._mark(picture)
         self._draw_policy(picture)
@@ -208,7 +208,7 @@ class Painter:
     def _board(self) -> NDArray[np.uint8]:
         """Return the ground with its grid lines, uint8 `(h * cell, w * cell, 3)`."""
         board = self._cell_colours.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
-        if self.cell < _LEAST_SIGNED + 1:
+        if self.cell < (_LEAST_POINTED if self._values is not None else _LEAST_SIGNED + 1):
             return board
         line, share = (np.array(colours.PAPER), 0.55) if self._values is not None else (np.array(colours.INK), 0.12)
         solid = self.layout.wall[self.codes]
@@ -234,23 +234,31 @@ class Painter:
         """Yield (row, column, sprite) of everything that the legend says about cells."""
         layout, size = self.layout, self.cell
         windy = layout.wind.any(axis=1)
+        ways = list(DIRECTIONS.items())[: layout.rules.moves]
         for code, entry in enumerate(layout.grid.legend):
-            images = []
-            if entry.kind == "forbidden":
-                images.append(sprites.hatch(size))
-            elif entry.kind == "hole":
-                images.append(sprites.hole(size))
-            elif entry.kind in ("portal", "jump"):
-                images.append(sprites.ring(size, entry.kind))
-            if entry.exits is not None and size >= 12:
-                ways = list(DIRECTIONS.items())[: layout.rules.moves]
-                opened = tuple(offset for name, offset in ways if name in entry.exits)
-                images.append(sprites.sides(size, tuple(o for _, o in ways if o not in opened), opened))
-            if windy[code] and size >= _LEAST_POINTED:
-                images.append(sprites.wind(size, *layout.wind[code].tolist()))
-            if images:
-                for row, column in np.argwhere(self.codes == code).tolist():
-                    yield from ((row, column, image) for image in images)
+            ground = self._kind_sprite(entry.kind)
+            opened = tuple(offset for name, offset in ways if entry.exits is None or name in entry.exits)
+            closed = tuple(offset for _, offset in ways if offset not in opened)
+            if ground is None and not closed and not windy[code]:
+                continue
+            for row, column in np.argwhere(self.codes == code).tolist():
+                if ground is not None:
+                    yield row, column, ground
+                valued = np.isfinite(self._shown_values[row, column])
+                colour = contrasting(self._cell_colours[row, column]) if valued else colours.SKY
+                if closed and size >= _LEAST_POINTED:
+                    yield row, column, sprites.sides(size, closed, opened, colour)
+                if windy[code] and size >= _LEAST_POINTED:
+                    yield row, column, sprites.wind(size, *layout.wind[code].tolist(), colour)
+
+    def _kind_sprite(self, kind: str) -> Image.Image | None:
+        if kind == "forbidden":
+            return sprites.hatch(self.cell)
+        if kind == "hole":
+            return sprites.hole(self.cell)
+        if kind in ("portal", "jump"):
+            return sprites.ring(round(self.cell * (0.44 if kind == "jump" and self._number_font else 1)), kind)
+        return None
 
     def _stamp(
         self, picture: Image.Image, sprite: Image.Image, row: int, column: int, place: tuple[float, float] = (0.5, 0.5)
@@ -262,22 +270,24 @@ class Painter:
         picture.paste(sprite, (left, upper), sprite)
 
     def _draw_links(self, picture: Image.Image) -> None:
-        """Draw an arrow from every portal and jump to where it leads, unless they are too many to tell apart."""
-        leading = np.argwhere(self.layout.target[self.codes] >= 0)
-        if not 0 < len(leading) <= _MOST_LINKS or self.cell < _LEAST_POINTED:
+        """Draw an arrow to where each portal and jump leads: from its only cells, or from the first of many."""
+        if self.cell < _LEAST_POINTED:
+            return
+        leading = [np.argwhere(self.codes == code) for code in np.flatnonzero(self.layout.target >= 0)]
+        drawn = [cell for cells in leading for cell in (cells if len(cells) <= 3 else cells[:1]).tolist()]
+        if not 0 < len(drawn) <= _MOST_LINKS:
             return
         finer, side = 3, self.cell * 3
         overlay = Image.new("RGBA", (self.codes.shape[1] * side, self.codes.shape[0] * side))
-        pen = ImageDraw.Draw(overlay)
-        for row, column in leading.tolist():
+        pen, centre = ImageDraw.Draw(overlay), (overlay.width / 2, overlay.height / 2)
+        for row, column in drawn:
             code = self.codes[row, column]
             end_row, end_column = divmod(int(self.layout.target[code]), self.layout.shape[1])
-            colour = colours.TEAL if self.layout.jump[code] else colours.PURPLE
-            begin, end = (
-                ((column + 0.5) * side, (row + 0.5) * side),
-                ((end_column + 0.5) * side, (end_row + 0.5) * side),
-            )
-            sprites.curve(pen, begin, end, max(0.035 * side, 1.2 * finer), colour)
+            colour = colours.MAGENTA if self.layout.jump[code] else colours.PURPLE
+            height = 0.38 if self.layout.jump[code] and self._number_font else 0.5
+            begin = ((column + 0.5) * side, (row + height) * side)
+            end = ((end_column + 0.5) * side, (end_row + 0.5) * side)
+            sprites.curve(pen, begin, end, centre, max(0.035 * side, 1.2 * finer), colour)
         overlay = overlay.resize((overlay.width // finer, overlay.height // finer), Image.Resampling.BOX)
         picture.paste(overlay, self._origin, overlay)
 
@@ -285,17 +295,23 @@ class Painter:
         """Draw goals and starts; while they are few, no smaller than can be seen."""
         for kind in ("start", "goal"):
             drawn = [code for code, cell in enumerate(self.layout.grid.legend) if cell.kind == kind]
-            places = np.argwhere(np.isin(self.layout.grid.codes, drawn))  # [N, 2]
-            few = len(places) <= _MOST_MARKS
+            here = np.isin(self.layout.grid.codes, drawn)
+            few = np.count_nonzero(here) <= _MOST_MARKS
             if not few and self.cell < _LEAST_SIGNED:
                 continue
-            crowded = self._values is not None and self.cell >= _LEAST_NUMBERED
-            for row, column in places.tolist():
-                occupied = crowded and bool(np.isfinite(self._shown_values[row // self.stride, column // self.stride]))
+            crowded = self.cell >= _LEAST_NUMBERED
+            for row, column in np.argwhere(here).tolist():
+                occupied = crowded and bool(self._written[row // self.stride, column // self.stride])
                 size = max(round(self.cell * (0.3 if occupied else 0.62)), _LEAST_MARK if few else _LEAST_SIGNED)
                 sprite = sprites.start(size) if kind == "start" else sprites.star(size)
                 place = (0.84, 0.17) if occupied else (0.5, 0.5)
                 self._stamp(picture, sprite, row // self.stride, column // self.stride, place)
+
+    @cached_property
+    def _written(self) -> NDArray[np.bool_]:
+        """Which drawn cells have a number or arrows in them, bool `(h, w)`."""
+        acting = (self._states >= 0) & ~self.layout.terminal[self.codes] & ~self.layout.jump[self.codes]
+        return np.isfinite(self._shown_values) | (acting & (self._policy is not None))
 
     @cached_property
     def _number_font(self) -> int:
@@ -330,7 +346,7 @@ class Painter:
             return
         offsets = [tuple(offset) for offset in self.layout.offsets.tolist()]
         across, length = (0.42, 0.27) if self._number_font else (0.5, 0.36)
-        acting = (self._states >= 0) & ~self.layout.terminal[self.codes]
+        acting = (self._states >= 0) & ~self.layout.terminal[self.codes] & ~self.layout.jump[self.codes]
         for row, column in np.argwhere(acting).tolist():
             tenths = _tenths(self._policy[self._states[row, column]], len(offsets))
             ways = tuple((*offset, each) for offset, each in zip(offsets, tenths, strict=True) if each)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from rlkit.envs.gridworld.colours import BLUE, GOLD, GREEN, INK, PAPER, PURPLE, RED, SKY, TEAL, Colour
+from rlkit.envs.gridworld.colours import BLUE, GOLD, GREEN, INK, MAGENTA, PAPER, PURPLE, RED, Colour
 
 Point = tuple[float, float]
 _FINER = 4  # pixels drawn for each that is kept, along each side
@@ -83,7 +83,7 @@ def hole(size: int) -> Image.Image:
 @lru_cache(maxsize=64)
 def ring(size: int, kind: str) -> Image.Image:
     """Two rings: where a portal or a jump is entered."""
-    colour = PURPLE if kind == "portal" else TEAL
+    colour = PURPLE if kind == "portal" else MAGENTA
 
     def paint(pen: ImageDraw.ImageDraw, n: float) -> None:
         for radius in (0.38, 0.22):
@@ -106,8 +106,10 @@ def start(size: int) -> Image.Image:
 
 
 @lru_cache(maxsize=64)
-def sides(size: int, closed: tuple[tuple[int, int], ...], opened: tuple[tuple[int, int], ...]) -> Image.Image:
-    """Bars along the closed sides of a one-way cell, chevrons on the open ones; (row, column) offsets."""
+def sides(
+    size: int, closed: tuple[tuple[int, int], ...], opened: tuple[tuple[int, int], ...], colour: Colour
+) -> Image.Image:
+    """Bars along the closed sides of a one-way cell, chevrons in `colour` on the open ones; (row, column) offsets."""
 
     def paint(pen: ImageDraw.ImageDraw, n: float) -> None:
         for down, right in closed:
@@ -117,13 +119,13 @@ def sides(size: int, closed: tuple[tuple[int, int], ...], opened: tuple[tuple[in
                 ends = [(n * (middle[0] + sign * half[0]), n * (middle[1] + sign * half[1])) for sign in (-1, 1)]
                 pen.line(ends, fill=RED, width=max(round(n * 0.07), _FINER))
         for down, right in opened:
-            _chevron(pen, n, (0.5 + 0.42 * right, 0.5 + 0.42 * down), (right, down), 0.09, INK)
+            _chevron(pen, n, (0.5 + 0.42 * right, 0.5 + 0.42 * down), (right, down), 0.09, colour)
 
     return _reduced(size, paint)
 
 
 @lru_cache(maxsize=64)
-def wind(size: int, rows: int, columns: int) -> Image.Image:
+def wind(size: int, rows: int, columns: int, colour: Colour) -> Image.Image:
     """One chevron in the upper left corner for each cell that the wind carries on (at most three a direction)."""
 
     def paint(pen: ImageDraw.ImageDraw, n: float) -> None:
@@ -135,7 +137,7 @@ def wind(size: int, rows: int, columns: int) -> Image.Image:
             for k in range(count):
                 shift = 0.09 * (k - (count - 1) / 2)
                 centre = (0.17 + shift * abs(way[0]) + 0.2 * abs(way[0]), 0.2 + shift * abs(way[1]))
-                _chevron(pen, n, centre, way, 0.075, SKY)
+                _chevron(pen, n, centre, way, 0.075, colour)
 
     return _reduced(size, paint)
 
@@ -168,37 +170,42 @@ def arrows(size: int, ways: tuple[tuple[int, int, int], ...], length: float, col
                 foot[0] + step[0] * (1.5 if len(ways) == 1 else 1),
                 foot[1] + step[1] * (1.5 if len(ways) == 1 else 1),
             )
-            _arrow(pen, [(n * foot[0], n * foot[1]), (n * tip[0], n * tip[1])], thick, n * 0.11, colour)
+            _arrow(
+                pen, [(n * foot[0], n * foot[1]), (n * tip[0], n * tip[1])], thick, n * min(0.11, 0.75 * reach), colour
+            )
 
     return _reduced(size, paint)
 
 
-def curve(pen: ImageDraw.ImageDraw, begin: Point, end: Point, width: float, colour: Colour) -> None:
-    """Draw an arrow that bends to its left from one point to another."""
+def curve(pen: ImageDraw.ImageDraw, begin: Point, end: Point, towards: Point, width: float, colour: Colour) -> None:
+    """Draw an arrow from one point to another that bends towards a third."""
     dx, dy = end[0] - begin[0], end[1] - begin[1]
-    bend = (begin[0] + dx / 2 + 0.18 * dy, begin[1] + dy / 2 - 0.18 * dx)
-    path = []
+    middle = (begin[0] + dx / 2, begin[1] + dy / 2)
+    side = math.copysign(0.18, (towards[0] - middle[0]) * dy - (towards[1] - middle[1]) * dx)
+    bend = (middle[0] + side * dy, middle[1] - side * dx)
+    path: list[Point] = []
     for k in range(25):
         t = k / 24
-        path.append(
-            tuple((1 - t) ** 2 * p + 2 * t * (1 - t) * q + t * t * r for p, q, r in zip(begin, bend, end, strict=True))
-        )
-    _arrow(pen, path, round(width), 3.2 * width, colour)  # type: ignore[arg-type]
+        p, q, r = (1 - t) ** 2, 2 * t * (1 - t), t * t
+        path.append((p * begin[0] + q * bend[0] + r * end[0], p * begin[1] + q * bend[1] + r * end[1]))
+    _arrow(pen, path, round(width), 3.2 * width, colour, rim=0.45 * width)
 
 
-def _arrow(pen: ImageDraw.ImageDraw, path: Sequence[Point], thick: int, head: float, colour: Colour) -> None:
-    """Draw a line through the points of `path`, a head at its last."""
+def _arrow(
+    pen: ImageDraw.ImageDraw, path: Sequence[Point], thick: int, head: float, colour: Colour, rim: float = 0.0
+) -> None:
+    """Draw a line through the points of `path`, a head at its last; a rim sets it off from any ground."""
     (x0, y0), (x1, y1) = path[-2], path[-1]
     distance = math.hypot(x1 - x0, y1 - y0) or 1.0
     ux, uy = (x1 - x0) / distance, (y1 - y0) / distance
-    neck = (x1 - 0.8 * head * ux, y1 - 0.8 * head * uy)
-    pen.line([*path[:-1], neck], fill=colour, width=thick, joint="curve")
-    back = (x1 - head * ux, y1 - head * uy)
-    left, right = (
-        (back[0] - 0.6 * head * uy, back[1] + 0.6 * head * ux),
-        (back[0] + 0.6 * head * uy, back[1] - 0.6 * head * ux),
-    )
-    pen.polygon([(x1, y1), left, right], fill=colour)
+    for wider, fill in ((rim, PAPER), (0.0, colour)) if rim else ((0.0, colour),):
+        neck = (x1 - 0.8 * head * ux, y1 - 0.8 * head * uy)
+        pen.line([*path[:-1], neck], fill=fill, width=round(thick + 2 * wider), joint="curve")
+        tip = (x1 + 2 * wider * ux, y1 + 2 * wider * uy)
+        back, half = (x1 - (head + wider) * ux, y1 - (head + wider) * uy), 0.6 * head + 1.6 * wider
+        pen.polygon(
+            [tip, (back[0] - half * uy, back[1] + half * ux), (back[0] + half * uy, back[1] - half * ux)], fill=fill
+        )
 
 
 def _chevron(
