@@ -6,7 +6,7 @@ import operator
 from bisect import bisect
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import gymnasium
 import numpy as np
@@ -34,7 +34,7 @@ _MOST_ROWS = 1 << 18  # states whose outcomes are kept
 _OVER: dict[int, Outcomes] = {}  # the row of a terminal state, and while no episode is under way: any action is refused
 
 
-class GridWorld(gymnasium.Env[int, int]):
+class GridWorld(gymnasium.Env[Any, Any]):
     """A grid world, drawn: `Discrete` states and actions, and an exact model of itself.
 
     States are numbered row-major over the cells that can be occupied (all but walls and portals). Actions: up, right,
@@ -56,7 +56,7 @@ class GridWorld(gymnasium.Env[int, int]):
         ConfigError: for a rule that is unknown or out of its range.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 8}
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 8}  # noqa: RUF012
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class GridWorld(gymnasium.Env[int, int]):
             for state, row in enumerate(rows)
         }
 
-    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> str | NDArray[np.uint8] | None:
         """Return the drawing as text ("ansi") or a picture, uint8 `(height, width, 3)` ("rgb_array"), or show it."""
         agent = self._state if self._state >= 0 else None
         if self.render_mode is None:
@@ -295,7 +295,7 @@ class GridWorld(gymnasium.Env[int, int]):
     def _painter(self) -> Painter:
         from rlkit.envs.gridworld.render import Painter
 
-        return Painter(self.layout, **self._overlay)
+        return Painter(self.layout, values=self._overlay.get("values"), policy=self._overlay.get("policy"))
 
     @cached_property
     def _window(self) -> Window:

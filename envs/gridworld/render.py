@@ -224,16 +224,16 @@ class Painter:
         pen, (x, y), scale = ImageDraw.Draw(picture), self._origin, self.cell / self.stride
         font = sprites.font(11)
         for column in range(0, self.layout.shape[1], self._tick_step):
-            place = (x + column * scale + self.cell / 2, y - 5)
-            pen.text(place, str(column), font=font, fill=colours.FAINT, anchor="mb")
+            pen.text(
+                (x + column * scale + self.cell / 2, y - 5), str(column), font=font, fill=colours.FAINT, anchor="mb"
+            )
         for row in range(0, self.layout.shape[0], self._tick_step):
-            place = (x - 6, y + row * scale + self.cell / 2)
-            pen.text(place, str(row), font=font, fill=colours.FAINT, anchor="rm")
+            pen.text((x - 6, y + row * scale + self.cell / 2), str(row), font=font, fill=colours.FAINT, anchor="rm")
 
     def _signs(self) -> Iterator[tuple[int, int, Image.Image]]:
         """Yield (row, column, sprite) of everything that the legend says about cells."""
         layout, size = self.layout, self.cell
-        windy = layout.wind.any(axis=1)
+        windy = [bool(wind.any()) for wind in layout.wind]
         ways = list(DIRECTIONS.items())[: layout.rules.moves]
         for code, entry in enumerate(layout.grid.legend):
             ground = self._kind_sprite(entry.kind)
@@ -337,9 +337,17 @@ class Painter:
         for row, column in np.argwhere(np.isfinite(self._shown_values)).tolist():
             place = (x + (column + 0.5) * self.cell, y + (row + height) * self.cell)
             ground = self._cell_colours[row, column]
-            rim = {"stroke_width": 2, "stroke_fill": tuple(ground.tolist())} if hatched[row, column] else {}
+            rim = 2 if hatched[row, column] else 0
             text = self._number(float(self._shown_values[row, column]))
-            pen.text(place, text, font=font, fill=contrasting(ground), anchor="mm", **rim)
+            pen.text(
+                place,
+                text,
+                font=font,
+                fill=contrasting(ground),
+                anchor="mm",
+                stroke_width=rim,
+                stroke_fill=tuple(ground.tolist()),
+            )
 
     def _draw_policy(self, picture: Image.Image) -> None:
         if self._policy is None or self.cell < _LEAST_POINTED:

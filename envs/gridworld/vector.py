@@ -82,7 +82,7 @@ def _choices(dynamics: Dynamics) -> tuple[NDArray[np.uint8], NDArray[np.float64]
     return direction, threshold
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _advance(landing, reward, code, direction, threshold, actions, draws, state, steps, over, limit, out, ended):  # type: ignore[no-untyped-def]
     """Step the copies that are not over; write rewards to `out` and terminated, truncated to `ended` `(2, N)`.
 
