@@ -96,10 +96,13 @@ def _run(verb: str, words: list[str]) -> None:
 def _first_words(box: str) -> str:
     """Take the sentence, and the nearest known option, out of the box that tyro draws around its complaints."""
     lines = [line.strip(" │╭╮╰╯") for line in box.splitlines()]
-    body = [line for line in lines[1:] if line]
-    rules = [place for place, line in enumerate(body) if not line.strip("─")] or [len(body)]
-    said = " ".join(body[: rules[0]]).rstrip(".")
-    after = body[rules[0] + 1 :]
+    sections: list[list[str]] = [[]]  # between rules; the first line is the title
+    for line in lines[1:]:
+        if line.strip("─-"):
+            sections[-1].append(line)
+        elif sections[-1]:
+            sections.append([])
+    said, after = " ".join(sections[0]).rstrip("."), sections[1] if len(sections) > 1 else []
     if len(after) > 1 and after[0].startswith("Perhaps you meant"):
         said += f"; did you mean {after[1].split()[0]}?"
     return said
