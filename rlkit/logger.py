@@ -43,6 +43,7 @@ class Logger:
         self.console = console
         self._row: dict[str, float] = {}
         self._row_step = 0
+        self._warned = False
         self._events = None if self.folder is None else _EventFile(self.folder, resume_from)
         self._table = None if self.folder is None else _CsvTable(self.folder / "progress.csv", resume_from)
 
@@ -101,6 +102,12 @@ class Logger:
         for sink in (self._events, self._table):
             if sink is not None:
                 sink.flush()
+
+    def warn(self, message: str) -> None:
+        """Warn of trouble with files, once a run."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(message, stacklevel=3)
 
     def close(self) -> None:
         """Flush, and let go of the files; a later call opens them again."""

@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import numpy as np
+
 import rlkit
 from rlkit.checkpoint import archive
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
-from rlkit.errors import CheckpointError, ConfigError
+from rlkit.errors import CheckpointError, ConfigError, Diverged
 
 if TYPE_CHECKING:
     from rlkit.policy import Policy
@@ -44,10 +46,12 @@ def save(path: str | Path, policy: Policy, trainer: Mapping[str, Any] | None = N
 
     Raises:
         CheckpointError: something has no saved form (the message names it), or the file cannot be written.
+        Diverged: a trained policy's array or tensor holds a number that is not finite.
     """
     encoder = Encoder()
     tree = {"format": FORMAT, "version": VERSION, "rlkit": rlkit.__version__, "policy": _describe(encoder, policy)}
     if trainer is not None:
+        _check_finite(encoder)
         tree["trainer"] = {name: encoder.encode(value, f"trainer.{name}") for name, value in trainer.items()}
     archive.write(Path(path), tree, encoder.arrays)
 
@@ -115,6 +119,12 @@ def _describe(encoder: Encoder, policy: Policy) -> dict[str, Any]:
         "seed": encoder.encode(policy.seed, "agent.seed"),
         "state": {name: encoder.encode(value, f"agent.{name}") for name, value in _attributes(policy).items()},
     }
+
+
+def _check_finite(encoder: Encoder) -> None:
+    for path, array in zip(encoder.paths, encoder.arrays, strict=True):
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise Diverged(f"{path} holds a number that is not finite")
 
 
 def _attributes(policy: Policy) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.arrays: list[NDArray[Any]] = []
+        self.paths: list[str] = []  # where each array is found
         self._paths: dict[int, str] = {}  # of what was met, by identity
         self._met: list[Any] = []  # keeps it alive, so that identities stay unique
         self._above: set[int] = set()  # what contains the current object
@@ -101,7 +102,7 @@ class Encoder:
         if kind is dict:
             return self._dict(value, path)
         if kind is bytes:
-            return {"bytes": self.store(np.frombuffer(value, np.uint8))}
+            return {"bytes": self.store(np.frombuffer(value, np.uint8), path)}
         if kind is np.ndarray or kind is np.memmap:
             return self._array(value, path)
         if isinstance(value, np.random.Generator):
@@ -125,7 +126,7 @@ class Encoder:
         packed = _pack(items)
         body: Any
         if packed is not None:
-            body = {"packed": self.store(packed)}
+            body = {"packed": self.store(packed, path)}
         else:
             body = [self.encode(item, f"{path}[{index}]") for index, item in enumerate(items)]
         if isinstance(value, deque):
@@ -149,10 +150,10 @@ class Encoder:
             raise CheckpointError(f"{path}: an array of dtype {value.dtype} has no saved form")
         owner = owner_of(value)
         if not isinstance(owner, np.ndarray):  # a view of a tensor's memory, or of a file's
-            return {"borrowed": self.store(value)}
+            return {"borrowed": self.store(value, path)}
         low, high = np.lib.array_utils.byte_bounds(value)
         self.claim(low, high, path)
-        return {"array": self.store(value)}
+        return {"array": self.store(value, path)}
 
     def _object(self, value: Any, path: str) -> Any:
         name = type(value).__name__
@@ -162,9 +163,10 @@ class Encoder:
             raise CheckpointError(f"{path}: {_call(value)} has no saved form")
         return {"object": name, "state": {key: self.encode(v, f"{path}.{key}") for key, v in vars(value).items()}}
 
-    def store(self, array: NDArray[Any]) -> int:
-        """Add an array, and return its number."""
+    def store(self, array: NDArray[Any], path: str) -> int:
+        """Add an array that is found at `path`, and return its number."""
         self.arrays.append(array)
+        self.paths.append(path)
         return len(self.arrays) - 1
 
 

@@ -33,7 +33,7 @@ def encode(encoder: Encoder, value: Any, path: str) -> Any:
     if isinstance(value, torch.nn.Module):
         return _encode_module(encoder, value, path)
     if isinstance(value, torch.Generator):
-        return {"torch_generator": encoder.store(value.get_state().numpy())}
+        return {"torch_generator": encoder.store(value.get_state().numpy(), path)}
     if isinstance(value, torch.dtype | torch.device):
         return {"same": repr(value)}
     return None
@@ -47,12 +47,12 @@ def _encode_tensor(encoder: Encoder, tensor: torch.Tensor, path: str) -> Any:
     if tensor.device.type == "cpu":
         memory = tensor.untyped_storage()
         encoder.claim(memory.data_ptr(), memory.data_ptr() + memory.nbytes(), path)
-    node = _tensor_node(encoder, tensor)
+    node = _tensor_node(encoder, tensor, path)
     return {**node, "requires_grad": True} if tensor.requires_grad else node
 
 
-def _tensor_node(encoder: Encoder, tensor: torch.Tensor) -> dict[str, Any]:
-    return {"tensor": encoder.store(_to_numpy(tensor)), "dtype": str(tensor.dtype).removeprefix("torch.")}
+def _tensor_node(encoder: Encoder, tensor: torch.Tensor, path: str) -> dict[str, Any]:
+    return {"tensor": encoder.store(_to_numpy(tensor), path), "dtype": str(tensor.dtype).removeprefix("torch.")}
 
 
 def _encode_module(encoder: Encoder, module: torch.nn.Module, path: str) -> Any:
@@ -68,7 +68,9 @@ def _encode_module(encoder: Encoder, module: torch.nn.Module, path: str) -> Any:
     for name, parameter in module.named_parameters():
         encoder.alias(parameter, f"{path}.{name}")
     state = {
-        name: _tensor_node(encoder, value) if isinstance(value, torch.Tensor) else encoder.encode(value, path)
+        name: _tensor_node(encoder, value, f"{path}.{name}")
+        if isinstance(value, torch.Tensor)
+        else encoder.encode(value, f"{path}.state[{name!r}]")
         for name, value in module.state_dict().items()
     }
     training = [name for name, part in module.named_modules() if part.training]

@@ -1,0 +1,107 @@
+"""Run folders: TensorBoard events, `progress.csv`, `config.json` and `checkpoints/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import warnings
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import rlkit
+from rlkit import checkpoint
+from rlkit.errors import CheckpointError
+
+PACKAGES = ("gymnasium", "numpy", "scipy", "numba", "torch", "stable-baselines3")
+
+
+class RunFolder:
+    """A folder that holds all that a run leaves behind. Making the object touches nothing on disk.
+
+    Attributes:
+        path: the folder.
+        checkpoints: the folder in it with the checkpoints, `step_000000060000.npz` and so on.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+
+    @classmethod
+    def fresh(cls, path: str | Path) -> RunFolder:
+        """Make an empty folder, `path` or, where that holds a run already, `path-2`, `path-3` and so on."""
+        path, number = Path(path), 1
+        while True:
+            candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            candidate.mkdir(parents=True, exist_ok=True)
+            try:  # of two processes that try the same name, one gets it
+                (candidate / "checkpoints").mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return cls(candidate)
+
+    def write_config(self, values: Mapping[str, Any]) -> None:
+        """Write `config.json`; what JSON lacks is written as text."""
+        text = json.dumps(values, indent=2, default=str) + "\n"
+        (self.path / "config.json").write_text(text, encoding="utf-8")
+
+    def read_config(self) -> dict[str, Any]:
+        """Read `config.json`.
+
+        Raises:
+            CheckpointError: there is none, or it is not JSON.
+        """
+        file = self.path / "config.json"
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CheckpointError(f"{file}: cannot be read ({error})") from error
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{file}: is not a table of settings")
+        return values
+
+    def checkpoint_of(self, step: int) -> Path:
+        """Return the path of the checkpoint of a step."""
+        return self.checkpoints / f"step_{step:012d}.npz"
+
+    def saved(self) -> list[Path]:
+        """Return the paths of all checkpoints, readable or not, the newest first."""
+        return sorted(self.checkpoints.glob("step_*.npz"), reverse=True)
+
+    def newest(self) -> checkpoint.Checkpoint:
+        """Read the newest checkpoint that can be read, with a warning for each that cannot.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        for path in self.saved():
+            try:
+                return checkpoint.load(path)
+            except CheckpointError as error:
+                warnings.warn(f"{error}; going back to the one before it", stacklevel=2)
+        raise CheckpointError(f"{self.path}: holds no checkpoint that can be read")
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the newest `keep` checkpoints."""
+        for path in self.saved()[keep:]:
+            path.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed while writing left behind."""
+        for path in self.checkpoints.glob(".step_*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    found = {"rlkit": rlkit.__version__, "python": platform.python_version(), "system": platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {**found, "processors": str(os.cpu_count())}

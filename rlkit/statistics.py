@@ -1,0 +1,116 @@
+"""Running statistics of a training run, small and saved with it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from rlkit.errors import RlkitError
+
+
+class Means:
+    """The mean of each number reported since the last reading.
+
+    Torch tensors are kept as they are, and read only with the others: reading one may wait for the device.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, list[float]] = {}  # name: [sum, count]
+        self._unread: dict[str, list[Any]] = {}
+
+    def add(self, metrics: Mapping[str, Any]) -> str | None:
+        """Take in numbers by name; return the name of one that is not finite, None where all are."""
+        sums = self._sums
+        for name, value in metrics.items():
+            if type(value) is not float:
+                if hasattr(value, "detach"):
+                    self._unread.setdefault(name, []).append(value.detach())
+                    continue
+                value = _number(name, value)
+            if not math.isfinite(value):
+                return name
+            entry = sums.get(name)
+            if entry is None:
+                sums[name] = [value, 1.0]
+            else:
+                entry[0] += value
+                entry[1] += 1.0
+        return None
+
+    def read_tensors(self) -> str | None:
+        """Read the tensors that came in; return the name of one that is not finite, None where all are."""
+        unread, self._unread = self._unread, {}
+        for name, values in unread.items():
+            for value in values:
+                if (bad := self.add({name: value.item()})) is not None:
+                    return bad
+        return None
+
+    def take(self) -> dict[str, float]:
+        """Return the means, and start anew; call `read_tensors` first."""
+        sums, self._sums = self._sums, {}
+        return {name: total / count for name, (total, count) in sums.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums and counts; call `read_tensors` first."""
+        return {"sums": self._sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._sums = {name: [float(total), float(count)] for name, (total, count) in state["sums"].items()}
+
+
+class EpisodeStatistics:
+    """Counts episodes, and keeps the returns and lengths of the last hundred, which SB3's tags average.
+
+    Attributes:
+        count: episodes finished.
+        total: the undiscounted return of the current episode so far.
+        length: its steps so far.
+    """
+
+    WINDOW = 100
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.length = 0
+        self.returns: deque[float] = deque(maxlen=self.WINDOW)
+        self.lengths: deque[int] = deque(maxlen=self.WINDOW)
+
+    def end(self) -> tuple[float, int]:
+        """Close the current episode; return its return and length."""
+        ended = (self.total, self.length)
+        self.count += 1
+        self.returns.append(self.total)
+        self.lengths.append(self.length)
+        self.total, self.length = 0.0, 0
+        return ended
+
+    def means(self) -> dict[str, float]:
+        """Return the means over the window, nothing while it is empty."""
+        if not self.returns:
+            return {}
+        return {
+            "rollout/ep_rew_mean": math.fsum(self.returns) / len(self.returns),
+            "rollout/ep_len_mean": sum(self.lengths) / len(self.lengths),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything, as plain data."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.count, self.total, self.length = int(state["count"]), float(state["total"]), int(state["length"])
+        self.returns = deque(map(float, state["returns"]), maxlen=self.WINDOW)
+        self.lengths = deque(map(int, state["lengths"]), maxlen=self.WINDOW)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise RlkitError(f"update() reported {name}={value!r}, expected a number") from None

@@ -1,0 +1,404 @@
+"""The training loop: it steps, counts, checks, logs and saves, so that agents only learn."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from tqdm import tqdm
+
+from rlkit import checkpoint
+from rlkit.agent import Agent
+from rlkit.callbacks import Callback, Episode
+from rlkit.errors import CheckpointError, Diverged, InvalidTransition, RlkitError, SpaceError
+from rlkit.interrupts import Interrupts
+from rlkit.logger import Logger
+from rlkit.rewind import Rewind
+from rlkit.run import RunFolder, versions
+from rlkit.spaces import finder_of_faults, keeper
+from rlkit.statistics import EpisodeStatistics, Means
+from rlkit.transition import Transition
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+SHARE_FOR_CHECKPOINTS = 0.05  # of the time, at most, where no interval is given
+
+
+class Trainer:
+    """Trains an agent in an environment; `run` may be called again and goes on where it stopped.
+
+    One step: the agent acts, the environment steps, the transition is checked, the agent learns from it, its metrics
+    are checked, callbacks are told. No transition ever crosses an episode. The environment's first reset takes
+    the agent's seed. Logs get SB3's tags: `rollout/ep_rew_mean`, `rollout/ep_len_mean` (over the last 100 episodes),
+    `rollout/exploration_rate`, `time/fps`, `time/total_timesteps`, and `train/...` for the mean of each of the agent's
+    metrics.
+
+    Args:
+        agent: what learns.
+        env: what it learns in, one environment (not a vector of them).
+        callbacks: what else watches.
+        directory: the run's folder, for logs and checkpoints; None writes nothing. Where it holds a run already,
+            a new one goes to `directory-2` and so on.
+        checkpoint_every: steps between checkpoints. None: once a minute at most, or less often if saving is slow. There
+            is always one at the start, at the end of `run`, and when interrupted.
+        keep_checkpoints: the newest that are kept.
+        log_every: steps between two rows of the log.
+        console: print each row as a table.
+        progress: show a progress bar once two seconds have passed. None: if the standard error is a terminal.
+
+    Attributes:
+        step: transitions learnt from.
+        episodes: episodes finished; returns and lengths of the last hundred.
+        info: what the environment added to its last step.
+        logger: where callbacks may log to, at `step`.
+        folder: the run's folder; None without a directory, and before `run` or `resume`.
+
+    Raises:
+        SpaceError: the agent was made for other spaces than the environment has.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        env: gymnasium.Env[Any, Any],
+        *,
+        callbacks: Iterable[Callback] = (),
+        directory: str | Path | None = None,
+        checkpoint_every: int | None = None,
+        keep_checkpoints: int = 3,
+        log_every: int = 1000,
+        console: bool = False,
+        progress: bool | None = None,
+    ) -> None:
+        _check_environment(agent, env)
+        _check_at_least_one(checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints, log_every=log_every)
+        self.agent = agent
+        self.env = env
+        self.callbacks = list(callbacks)
+        self.directory = None if directory is None else Path(directory)
+        self.checkpoint_every = checkpoint_every
+        self.keep_checkpoints = keep_checkpoints
+        self.log_every = log_every
+        self.console = console
+        self.progress = progress
+
+        self.step = 0
+        self.episodes = EpisodeStatistics()
+        self.info: dict[str, Any] = {}
+        self.logger = Logger(None, console=console)
+        self.folder: RunFolder | None = None
+
+        self._means = Means()
+        self._rewind = Rewind(env, recording=directory is not None)
+        self._observation: Any = None
+        self._in_episode = False
+        self._stopping = False
+        self._keep = keeper(env.observation_space)
+        self._observation_fault = finder_of_faults(env.observation_space, bounds=False)
+        self._action_fault = finder_of_faults(env.action_space, bounds=True)
+        self._began = (0.0, 0)  # time and step at which the current call of run began
+        self._logged = 0  # step of the last row
+        self._saved = -1  # step of the last checkpoint
+        self._saved_at = 0.0
+        self._save_took = 0.0
+        self._due = 0  # the next step at which something other than stepping is due
+        self._warned = False
+
+    def run(self, steps: int) -> None:
+        """Learn from that many more steps.
+
+        Raises:
+            InvalidTransition: the environment or the agent gave something that is not finite or not in the spaces; it
+                was not learnt from.
+            Diverged: the agent reported a number that is not finite, or its parameters are not.
+            CheckpointError: the agent holds something that has no saved form.
+            KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
+        """
+        self._open()
+        self._began = (time.monotonic(), self.step)
+        self._stopping = False
+        for callback in self.callbacks:
+            callback.on_start(self)
+        try:
+            with Interrupts() as interrupts:
+                self._loop(steps, interrupts)
+                if interrupts.caught is None and self.step > self._logged:
+                    self._log()
+                self._save(final=True)
+            interrupts.raise_caught()
+        finally:
+            for callback in self.callbacks:
+                callback.on_stop(self)
+            self.logger.close()
+
+    def stop(self) -> None:
+        """End the current `run` after this step; for callbacks."""
+        self._stopping = True
+
+    def resume(self) -> int:
+        """Bring agent, counters and episode to the newest readable checkpoint in `directory`; return its step.
+
+        From there, the run goes on exactly as if it had never stopped.
+
+        Raises:
+            CheckpointError: there is no readable checkpoint, it is another agent's, or the environment did not repeat
+                the episode.
+        """
+        if self.directory is None:
+            raise CheckpointError("there is no directory to resume from")
+        folder = RunFolder(self.directory)
+        saved = folder.newest()
+        checkpoint.restore(self.agent, saved)
+        with checkpoint.reading(saved.path):
+            if saved.trainer is None:
+                raise CheckpointError("is an agent's, not a run's")
+            nodes = saved.trainer.items()
+            self._restore({name: saved.decoder.decode(node, None, f"trainer.{name}") for name, node in nodes})
+        self.folder = folder
+        self.logger = Logger(folder.path, console=self.console, resume_from=self.step)
+        self._logged, self._saved, self._saved_at = self._logged, self.step, time.monotonic()
+        folder.sweep()
+        self._plan()
+        return self.step
+
+    def _loop(self, steps: int, interrupts: Interrupts) -> None:
+        watchers = [callback for callback in self.callbacks if type(callback).on_step is not Callback.on_step]
+        hidden = None if self.progress is None else not self.progress
+        with tqdm(total=steps, delay=2, disable=hidden, unit="step", file=sys.stderr) as bar:
+            for _ in range(steps):
+                if interrupts.caught is not None or self._stopping:
+                    break
+                transition, metrics = self._take_step()
+                for callback in watchers:
+                    callback.on_step(self, transition, metrics)
+                if transition.terminated or transition.truncated:
+                    self._end_episode()
+                if self.step >= self._due:
+                    self._do_what_is_due()
+                    bar.update(self.step - self._began[1] - bar.n)
+
+    def _take_step(self) -> tuple[Transition, Mapping[str, Any]]:
+        """Act, step, check, learn, check."""
+        if not self._in_episode:
+            self._begin_episode()
+        agent, observation = self.agent, self._observation
+        action = agent.act(observation, explore=True)
+        if (fault := self._action_fault(action)) is not None:
+            raise self._invalid("action", fault)
+        seen, reward, terminated, truncated, self.info = self.env.step(action)
+        next_observation = self._keep(seen)
+        if (fault := self._observation_fault(next_observation)) is not None:
+            raise self._invalid("observation", fault)
+        reward = self._checked_reward(reward)
+        transition = Transition(observation, action, reward, next_observation, bool(terminated), bool(truncated))
+        if self._rewind.actions is not None:
+            self._rewind.actions.append(action)
+        metrics = agent.update(transition)
+        self.step += 1
+        self._observation = next_observation
+        self.episodes.total += reward
+        self.episodes.length += 1
+        if metrics and (bad := self._means.add(metrics)) is not None:
+            raise self._diverged(f"{bad} is {metrics[bad]}")
+        return transition, metrics
+
+    def _begin_episode(self) -> None:
+        first = self.step == 0 and self.episodes.count == 0
+        seen, self.info = self._rewind.reset(self.agent.seed if first else None)
+        self._observation = self._keep(seen)
+        if (fault := self._observation_fault(self._observation)) is not None:
+            raise self._invalid("observation after reset", fault)
+        self._in_episode = True
+
+    def _end_episode(self) -> None:
+        self._in_episode = False
+        total, length = self.episodes.end()
+        if self.callbacks:
+            episode = Episode(total, length, self.episodes.count)
+            for callback in self.callbacks:
+                callback.on_episode(self, episode)
+
+    def _checked_reward(self, reward: Any) -> float:
+        try:
+            number = float(reward)
+        except (TypeError, ValueError):
+            raise self._invalid("reward", f"is {reward!r}, expected a number") from None
+        if not math.isfinite(number):
+            raise self._invalid("reward", f"is {number}, which is not finite")
+        return number
+
+    def _open(self) -> None:
+        """Make the run's folder, with its description and a first checkpoint, unless that was done before."""
+        if self.directory is None or self.folder is not None:
+            self._plan()
+            return
+        self.folder = RunFolder.fresh(self.directory)
+        self.logger = Logger(self.folder.path, console=self.console)
+        description = describe(self.agent, self.env)
+        self.folder.write_config({**description, "versions": versions()})
+        hyperparameters = {**self.agent.config.to_dict(), "agent": description["agent"], "seed": self.agent.seed}
+        self.logger.hparams(hyperparameters, ["rollout/ep_rew_mean", "rollout/ep_len_mean"])
+        self._save()
+        self._plan()
+
+    def _plan(self) -> None:
+        self._due = self._logged + self.log_every
+        if self.checkpoint_every is not None and self.folder is not None:
+            self._due = min(self._due, self._saved + self.checkpoint_every)
+
+    def _do_what_is_due(self) -> None:
+        if self.step >= self._logged + self.log_every:
+            self._log()
+        if self._is_save_due():
+            self._save()
+        self._plan()
+
+    def _is_save_due(self) -> bool:
+        if self.checkpoint_every is not None:
+            return self.step >= self._saved + self.checkpoint_every
+        pause = max(SECONDS_BETWEEN_CHECKPOINTS, self._save_took / SHARE_FOR_CHECKPOINTS)
+        return time.monotonic() - self._saved_at >= pause
+
+    def _log(self) -> None:
+        """Write a row: what has been learnt since the last one."""
+        self._read_tensors()
+        row = self.episodes.means()
+        rate = getattr(self.agent, "exploration_rate", None)
+        if rate is not None:
+            row["rollout/exploration_rate"] = rate
+        began, step = self._began
+        row["time/fps"] = (self.step - step) / max(time.monotonic() - began, 1e-9)
+        row["time/total_timesteps"] = self.step
+        row |= {f"train/{name}": mean for name, mean in self._means.take().items()}
+        self.logger.scalars(row, self.step)
+        self.logger.flush()
+        self._logged = self.step
+
+    def _read_tensors(self) -> None:
+        if (bad := self._means.read_tensors()) is not None:
+            raise self._diverged(f"{bad} is not finite")
+
+    def _save(self, *, final: bool = False) -> None:
+        """Write a checkpoint, if there is a folder and something new to save.
+
+        A disk that is full costs a warning and no training, but at the end it is an error.
+        """
+        if self.folder is None or self._saved == self.step:
+            return
+        began = time.monotonic()
+        self._read_tensors()
+        self.logger.flush()
+        path = self.folder.checkpoint_of(self.step)
+        try:
+            checkpoint.save(path, self.agent, self._state())
+        except CheckpointError as error:
+            if final or not isinstance(error.__cause__, OSError):
+                raise
+            self.logger.warn(f"{error}; the run goes on, and the last checkpoint stays")
+        except Diverged as error:
+            raise self._diverged(str(error)) from None
+        else:
+            self._saved = self.step
+            self.folder.prune(self.keep_checkpoints)
+            for callback in self.callbacks:
+                callback.on_checkpoint(self, path)
+        self._saved_at = time.monotonic()
+        self._save_took = self._saved_at - began
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "logged": self._logged,
+            "episodes": self.episodes.state_dict(),
+            "means": self._means.state_dict(),
+            "in_episode": self._in_episode,
+            "observation": self._observation,
+            "environment": self._rewind.state(in_episode=self._in_episode) if self.step else None,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self._logged = int(state["step"]), int(state["logged"])
+        self.episodes.load_state_dict(state["episodes"])
+        self._means.load_state_dict(state["means"])
+        self._in_episode = bool(state["in_episode"])
+        self._observation = state["observation"]
+        if state["environment"] is not None:
+            self._rewind.restore(
+                state["environment"], self._observation, self.episodes.total, in_episode=self._in_episode
+            )
+
+    def _invalid(self, what: str, fault: str) -> InvalidTransition:
+        return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(f"{type(self.agent).__name__} on {name_of(self.env)}, step {self.step}: {what}")
+
+
+def train(
+    agent: Agent,
+    env: gymnasium.Env[Any, Any],
+    *,
+    steps: int,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Iterable[Callback] = (),
+    checkpoint_every: int | None = None,
+) -> Trainer:
+    """Train an agent in one line; called again with the same agent and environment, it continues.
+
+    Args:
+        agent, env, directory, callbacks, checkpoint_every: as for `Trainer`.
+        steps: how many more steps to take; with `resume`, how many the whole run has.
+        resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint.
+
+    Returns:
+        the trainer, with its counters and its folder.
+    """
+    trainer: Trainer | None = vars(agent).get("_trainer")
+    same = trainer is not None and trainer.env is env and trainer.directory == (directory and Path(directory))
+    if trainer is None or not same:
+        trainer = Trainer(agent, env, directory=directory, checkpoint_every=checkpoint_every)
+        vars(agent)["_trainer"] = trainer
+    trainer.callbacks = list(callbacks)
+    if resume and trainer.folder is None and directory is not None and RunFolder(directory).saved():
+        trainer.resume()
+    trainer.run(max(steps - trainer.step, 0) if resume else steps)
+    return trainer
+
+
+def name_of(env: gymnasium.Env[Any, Any]) -> str:
+    """Return the id that an environment was made by, or else its class's name."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def describe(agent: Agent, env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
+    """Return what a run's `config.json` says about who learns where."""
+    return {
+        "agent": type(agent).__name__,
+        "hyperparameters": agent.config.to_dict(),
+        "seed": agent.seed,
+        "environment": {
+            "id": name_of(env),
+            "arguments": dict(env.spec.kwargs) if env.spec is not None else {},
+            "wrappers": str(env),
+        },
+    }
+
+
+def _check_environment(agent: Agent, env: Any) -> None:
+    if not isinstance(env, gymnasium.Env):
+        raise SpaceError(f"Trainer: the environment is a {type(env).__name__}, expected one gymnasium.Env")
+    for role in ("observation_space", "action_space"):
+        own, its = getattr(agent, role), getattr(env, role)
+        if own != its:
+            raise SpaceError(f"Trainer: {name_of(env)}'s {role} is {its}, the agent was made for {own}")
+
+
+def _check_at_least_one(**settings: int | None) -> None:
+    for name, value in settings.items():
+        if value is not None and value < 1:
+            raise RlkitError(f"Trainer: {name}={value}, expected at least 1")
