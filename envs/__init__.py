@@ -9,21 +9,42 @@ from typing import TYPE_CHECKING, Any
 from rlkit.envs.registration import register_all
 
 if TYPE_CHECKING:
+    from rlkit.envs.gridworld.builder import MapBuilder as MapBuilder
     from rlkit.envs.gridworld.cells import Cell as Cell
     from rlkit.envs.gridworld.env import GridWorld as GridWorld
     from rlkit.envs.gridworld.layout import GridMap as GridMap
+    from rlkit.envs.gridworld.maps import shipped_maps as shipped_maps
+    from rlkit.envs.gridworld.maze import maze as maze
+    from rlkit.envs.gridworld.model import GridModel as GridModel
+    from rlkit.envs.gridworld.render import render_grid as render_grid
     from rlkit.envs.gridworld.rules import Rules as Rules
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
 
 _HOME = {
     "Cell": "rlkit.envs.gridworld.cells",
     "GridMap": "rlkit.envs.gridworld.layout",
+    "GridModel": "rlkit.envs.gridworld.model",
     "GridWorld": "rlkit.envs.gridworld.env",
     "GridWorldVectorEnv": "rlkit.envs.gridworld.vector",
+    "MapBuilder": "rlkit.envs.gridworld.builder",
     "Rules": "rlkit.envs.gridworld.rules",
+    "maze": "rlkit.envs.gridworld.maze",
+    "render_grid": "rlkit.envs.gridworld.render",
+    "shipped_maps": "rlkit.envs.gridworld.maps",
 }
 
-__all__ = ["Cell", "GridMap", "GridWorld", "GridWorldVectorEnv", "Rules"]
+__all__ = [
+    "Cell",
+    "GridMap",
+    "GridModel",
+    "GridWorld",
+    "GridWorldVectorEnv",
+    "MapBuilder",
+    "Rules",
+    "maze",
+    "render_grid",
+    "shipped_maps",
+]
 
 
 def __getattr__(name: str) -> Any:
