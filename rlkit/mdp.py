@@ -25,7 +25,7 @@ class _Immutable:
 
     def _set(self, **attributes: Any) -> None:
         for value in attributes.values():
-            for array in (value.data, value.indices, value.indptr) if sp.issparse(value) else (value,):
+            for array in (value.data, value.indices, value.indptr) if isinstance(value, sp.csr_array) else (value,):
                 if isinstance(array, np.ndarray):
                     array.flags.writeable = False
         self.__dict__.update(attributes)
@@ -191,12 +191,13 @@ class FiniteMDP(_Immutable):
         """Return the policy's mean of numbers given per state and action, `(S, A)` to `(S,)`."""
         choice = as_policy(policy, self.n_states, self.n_actions)
         if choice.ndim == 1:
-            return numbers[np.arange(self.n_states), choice]
+            taken: NDArray[np.float64] = numbers[np.arange(self.n_states), choice]
+            return taken
         mean: NDArray[np.float64] = (choice * numbers).sum(axis=1)
         return mean
 
     @cached_property
-    def _operands(self) -> tuple[Any, ...]:
+    def _operands(self) -> tuple[Any, Any, Any, Any, Any]:
         matrix = self.transitions
         return matrix.indptr, matrix.indices, matrix.data, self.rewards, self.terminal
 
@@ -349,7 +350,7 @@ def as_policy(policy: ArrayLike, n_states: int, n_actions: int) -> NDArray[Any]:
         total = choice.sum(axis=1)
         if (bad := np.flatnonzero(np.abs(total - 1.0) > 1e-6)).size:
             raise InvalidModel(f"policy[s={bad[0]}] sums to {total[bad[0]]:.9g}, expected 1")
-        return choice / total[:, None]
+        return np.asarray(choice / total[:, None])
     raise InvalidModel(
         f"a policy is an array of {n_states} actions (integers) or of probabilities {(n_states, n_actions)}, "
         f"this one is {choice.dtype} {choice.shape}"
@@ -358,7 +359,7 @@ def as_policy(policy: ArrayLike, n_states: int, n_actions: int) -> NDArray[Any]:
 
 def _as_csr(transitions: Any, copy: bool) -> tuple[sp.csr_array, float]:
     """Return a float64 CSR array that nobody else can write to, and the tolerance for its row sums."""
-    if not sp.issparse(transitions):
+    if not _is_sparse(transitions):
         raise InvalidModel("transitions are not a scipy sparse matrix (FiniteMDP.from_arrays takes dense arrays)")
     if not (np.issubdtype(transitions.dtype, np.number) or transitions.dtype == bool) or transitions.dtype.kind == "c":
         raise InvalidModel(f"transitions have dtype {transitions.dtype}, expected real numbers")
@@ -441,14 +442,18 @@ def _explain(
     return f"{where}, s'={column}] is {matrix.data[k]:.9g}, expected a probability"
 
 
+def _is_sparse(value: Any) -> bool:
+    return bool(sp.issparse(value))
+
+
 def _blocks(P: Any, name: str) -> list[sp.csr_array]:
     """Return `(A, S, S)` numbers as A sparse matrices."""
-    if sp.issparse(P) or not isinstance(P, Sequence | np.ndarray | Iterable):
+    if _is_sparse(P) or not isinstance(P, Sequence | np.ndarray | Iterable):
         raise InvalidModel(
             f"{name} is {type(P).__name__}, expected an array (A, S, S) or a sequence of A matrices (S, S)"
         )
     try:
-        blocks = [sp.csr_array(block if sp.issparse(block) else np.asarray(block)) for block in P]
+        blocks = [sp.csr_array(block if _is_sparse(block) else np.asarray(block)) for block in P]
     except (TypeError, ValueError) as error:
         raise InvalidModel(f"{name} is not an array (A, S, S) or a sequence of A matrices (S, S): {error}") from None
     if not blocks or blocks[0].ndim != 2 or blocks[0].shape[0] == 0:
@@ -462,7 +467,7 @@ def _blocks(P: Any, name: str) -> list[sp.csr_array]:
 def _expected_rewards(blocks: list[sp.csr_array], R: Any) -> NDArray[np.float64]:
     """Return the expected reward of each (state, action), `(S, A)`."""
     n_states, n_actions = blocks[0].shape[0], len(blocks)
-    sparse_list = not isinstance(R, np.ndarray) and isinstance(R, Sequence) and any(sp.issparse(item) for item in R)
+    sparse_list = not isinstance(R, np.ndarray) and isinstance(R, Sequence) and any(map(_is_sparse, R))
     rewards = None if sparse_list else _as_floats(R, "rewards", copy=True)
     if rewards is not None and rewards.shape == (n_states,):
         return np.repeat(rewards[:, None], n_actions, axis=1)  # [S, A]

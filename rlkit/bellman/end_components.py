@@ -58,11 +58,12 @@ class Choices:
 
     def q(self, v: Floats) -> Floats:
         """Return r + P v of every choice, `(K,)`."""
-        return self.rewards + self.matrix @ v
+        q: Floats = self.rewards + self.matrix @ v
+        return q
 
     def best(self, q: Floats) -> Floats:
         """Return the largest q of every state, `(X,)`."""
-        largest: Floats = np.maximum.reduceat(q, self.starts)
+        largest: Floats = np.maximum.reduceat(q, self.starts) if q.size else q
         return largest
 
     def first(self, wanted: Bools) -> NDArray[np.int64]:
@@ -72,7 +73,7 @@ class Choices:
 
     def slack(self, v: Floats) -> float:
         """Bound the rounding of one entry of `q(v) - v`."""
-        return rounding_slack(float(np.abs(self.rewards).max() + np.abs(v).max()), self.terms)
+        return rounding_slack(float(np.abs(self.rewards).max(initial=0) + np.abs(v).max(initial=0)), self.terms)
 
     def restricted(self, kept: Bools) -> Choices:
         """Return the kept choices only; every state must keep one."""

@@ -68,7 +68,9 @@ class Episodes:
 
     def values(self, v: Floats) -> Floats:
         """Carry values back to the MDP's states, `(S,)`."""
-        return np.where(self.home >= 0, v[self.home], 0.0)
+        values = np.zeros(self.home.size)
+        values[self.live] = v[self.home[self.live]]
+        return values
 
     def policy(self, rows: Rows) -> NDArray[np.int64]:
         """Carry a choice for each state back to an action for each of the MDP's, `(S,)`; 0 at terminal ones.
@@ -118,7 +120,7 @@ def policy_iteration(model: Model, *, tol: float, limit: int, callback: Callback
         v = _evaluate_rows(choices, rows)
         q = choices.q(v)
         best = choices.best(q)
-        report(iteration, episodes.values(v), float(np.abs(best - v).max()), np.inf)
+        report(iteration, episodes.values(v), float(np.abs(best - v).max(initial=0.0)), np.inf)
         better = best > q[rows] + 2 * choices.slack(v)
         if not better.any() or not v.sum() > total:
             break
@@ -162,7 +164,7 @@ def value_iteration(
         resolved = residual <= choices.slack(best)
         if residual <= wanted or resolved:
             bound = certify(choices, best, rows)
-            wanted = 0.5 * residual * min(1.0, tol / bound)
+            wanted = 0.5 * residual * min(1.0, tol / max(bound, tol))
         report(iteration, episodes.values(best), residual, bound)
         v = best
         if bound <= tol or resolved or patience.lost(residual, v):
