@@ -103,7 +103,7 @@ class TruncatedPolicyIteration(BellmanPlanner):
     class Config(BellmanPlanner.Config):
         """What to solve, how well, and how far to evaluate each policy."""
 
-        evaluation_sweeps: int = bounded(20, at_least=1, help="sweeps with each policy before it is improved")
+        evaluation_sweeps: int = bounded(10, at_least=1, help="sweeps with each policy before it is improved")
 
     def solve(self, model: Any) -> Solution:
         """Return `rlkit.bellman.truncated_policy_iteration`'s solution."""

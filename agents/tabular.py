@@ -75,6 +75,6 @@ class TabularControl(Agent):
         """
         self.n_updates += 1
         self.visits[observation, action] += 1
-        rate: float = self.config.learning_rate
-        power: float = self.config.learning_rate_power
-        return rate / float(self.visits[observation, action]) ** power
+        config = self.config
+        size: float = config.learning_rate / float(self.visits[observation, action]) ** config.learning_rate_power
+        return size

@@ -302,7 +302,7 @@ class _CsvTable:
             header, *rows = list(csv.reader(stream)) or [["step"]]
         rows = [line for line in rows if len(line) == len(header)]  # a killed process may leave half a line
         if self._resume_from is not None:
-            rows = [line for line in rows if int(line[0]) <= self._resume_from]
+            rows = [line for line in rows if line[0].isdecimal() and int(line[0]) <= self._resume_from]
         return [header, *rows]
 
     def flush(self) -> None:

@@ -108,8 +108,9 @@ class Rewind:
         self._start, self.actions = start, list(actions)
         if repeated != total or not _same(seen, observation):
             raise CheckpointError(
-                f"{self.env}: repeating the episode's {len(self.actions)} actions from its reset gave another observation "
-                f"or return, so the environment is not deterministic; give it get_state() and set_state(state)"
+                f"{self.env}: repeating the episode's {len(self.actions)} actions from its reset gave another "
+                f"observation or return, so the environment is not deterministic; give it get_state() and "
+                f"set_state(state)"
             )
 
 

@@ -28,7 +28,8 @@ def unstack(space: Space[Any], batch: Any) -> Iterable[Any]:
         parts = {name: list(unstack(part, batch[name])) for name, part in space.spaces.items()}
         return [dict(zip(parts, members, strict=True)) for members in zip(*parts.values(), strict=True)]
     if isinstance(space, spaces.Discrete):
-        return iter(np.asarray(batch).tolist())
+        states: list[int] = np.asarray(batch).tolist()
+        return states
     return list(batch)
 
 

@@ -106,7 +106,6 @@ class Trainer:
         self._saved_at = 0.0
         self._save_took = 0.0
         self._due = 0  # the next step at which something other than stepping is due
-        self._warned = False
 
     def run(self, steps: int) -> None:
         """Learn from that many more steps.
@@ -121,9 +120,9 @@ class Trainer:
         self._open()
         self._began = (time.monotonic(), self.step)
         self._stopping = False
-        for callback in self.callbacks:
-            callback.on_start(self)
         try:
+            for callback in self.callbacks:
+                callback.on_start(self)
             with Interrupts() as interrupts:
                 self._loop(steps, interrupts)
                 if interrupts.caught is None and self.step > self._logged:
@@ -160,7 +159,7 @@ class Trainer:
             self._restore({name: saved.decoder.decode(node, None, f"trainer.{name}") for name, node in nodes})
         self.folder = folder
         self.logger = Logger(folder.path, console=self.console, resume_from=self.step)
-        self._logged, self._saved, self._saved_at = self._logged, self.step, time.monotonic()
+        self._saved, self._saved_at = self.step, time.monotonic()
         folder.sweep()
         self._plan()
         return self.step
@@ -173,13 +172,13 @@ class Trainer:
                 if interrupts.caught is not None or self._stopping:
                     break
                 transition, metrics = self._take_step()
+                bar.update()
                 for callback in watchers:
                     callback.on_step(self, transition, metrics)
                 if transition.terminated or transition.truncated:
                     self._end_episode()
                 if self.step >= self._due:
                     self._do_what_is_due()
-                    bar.update(self.step - self._began[1] - bar.n)
 
     def _take_step(self) -> tuple[Transition, Mapping[str, Any]]:
         """Act, step, check, learn, check."""
