@@ -141,9 +141,10 @@ class Encoder:
         return {"keys": keys, "items": items}
 
     def _scalar(self, value: np.generic, path: str) -> Any:
-        if not is_plain(value.dtype):
-            raise CheckpointError(f"{path}: a scalar of dtype {value.dtype} has no saved form")
-        return {"scalar": value.dtype.str, "bytes": value.tobytes().hex()}
+        array = np.array([value])
+        if not is_plain(array.dtype):
+            raise CheckpointError(f"{path}: a scalar of dtype {array.dtype} has no saved form")
+        return {"scalar": array.dtype.str, "bytes": array.tobytes().hex()}
 
     def _array(self, value: NDArray[Any], path: str) -> Any:
         if not is_plain(value.dtype):
