@@ -50,17 +50,18 @@ def truncated_policy_iteration(
 
     mdp = model.to_finite_mdp()
     report = Reporter(callback)
-    v = np.full(mdp.n_states, min(float(mdp.rewards.min()), 0.0) / (1.0 - gamma) if mdp.has_terminal else 0.0)  # [S]
-    v[mdp.terminal] = 0.0
+    u = np.full(mdp.n_states, min(float(mdp.rewards.min()), 0.0) / (1.0 - gamma) if mdp.has_terminal else 0.0)  # [S]
+    u[mdp.terminal] = 0.0
     for iteration in range(1, min(limit, sweeps_to_rounding(gamma)) + 1):
-        before, v = v, mdp.backup(v, gamma)  # the first sweep is the improvement's own: T v = T_pi v
-        change = v - before
+        v = mdp.backup(u, gamma)  # the improvement's own sweep: T u = T_pi u for the greedy pi
+        change = v - u
         low, high = float(change.min()), float(change.max())
         shift, bound, resolved = after_backup(mdp, gamma, low, high, v)
         report(iteration, v, max(high, -low), bound)
         if bound <= tol or resolved:
             break
-        process = mdp.induced_by(mdp.greedy(before, gamma))
+        process = mdp.induced_by(mdp.greedy(u, gamma))
+        u = v
         for _ in range(evaluation_sweeps - 1):
-            v = process.backup(v, gamma)
+            u = process.backup(u, gamma)
     return accept(Solution(v + shift, bound, gamma, "truncated_policy_iteration", iteration, model), tol)

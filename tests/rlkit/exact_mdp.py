@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import scipy.sparse as sp
 
 from rlkit.mdp import FiniteMDP
 
@@ -157,8 +158,9 @@ def random_mdp(seed, *, dyadic=False):
         indptr.append(len(data))
     shape = n_states, n_actions
     scale = 10.0 ** rng.integers(-3, 4)
-    rewards = rng.integers(*rng.choice([(-2, 1), (-1, 1), (-2, 2), (0, 2)]), shape) if dyadic else scale * rng.normal(size=shape)
-    import scipy.sparse as sp
-
+    if dyadic:
+        rewards = rng.integers(*rng.choice([(-2, 1), (-1, 1), (-2, 2), (0, 2)]), shape)
+    else:
+        rewards = scale * rng.normal(size=shape)
     matrix = sp.csr_array((data, indices, indptr), shape=(n_states * n_actions, n_states))
     return FiniteMDP(matrix, rewards, terminal, termination=termination)
