@@ -60,7 +60,7 @@ class GridWorld(gymnasium.Env[Any, Any]):
 
     def __init__(
         self,
-        map: str | PathLike[str] | GridMap | NDArray[Any],
+        map: str | PathLike[str] | GridMap | ArrayLike,
         *,
         rules: str | Rules | None = None,
         legend: Legend = (),

@@ -8,8 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.legend import Legend
@@ -34,7 +33,7 @@ class RuleArguments(TypedDict, total=False):
 
 
 def make_layout(
-    map: str | PathLike[str] | GridMap | NDArray[Any],
+    map: str | PathLike[str] | GridMap | ArrayLike,
     rules: str | Rules | None,
     legend: Legend,
     changes: Mapping[str, Any],
@@ -53,12 +52,12 @@ def make_layout(
     own: Mapping[str, Any] = {}
     if isinstance(map, GridMap):
         grid = map
-    elif isinstance(map, np.ndarray):
-        grid = read_array(map, legend=legend)
-    elif isinstance(map, str) and not (_names_a_file(map) and not legend):
+    elif isinstance(map, PathLike) or (isinstance(map, str) and not legend and _names_a_file(map)):
+        grid, own = read_file(map)
+    elif isinstance(map, str):
         grid = read_text(map, legend=legend)
     else:
-        grid, own = read_file(map)
+        grid = read_array(map, legend=legend)
     settled = settle_rules(rules, own, changes)
     check(grid, settled)
     return Layout(grid, settled)

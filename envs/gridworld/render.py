@@ -182,7 +182,8 @@ class Painter:
             default=0,
         )
         total = max(x + width + bar, math.ceil(text_width) + 24)
-        picture = Image.new("RGB", (total, y + max(height, 90 if bar > 12 else 0) + 12), colours.PAPER)
+        lower = y + max(height, 90 if bar > 12 else 0) + 12
+        picture = Image.new("RGB", (total + total % 2, lower + lower % 2), colours.PAPER)  # even, as video formats ask
         self._write_title(picture)
         picture.paste(Image.fromarray(self._board()), (x, y))
         self._write_ticks(picture)

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.gridworld.dynamics import Dynamics
 from rlkit.envs.gridworld.layout import GridMap
@@ -23,7 +23,7 @@ from rlkit.errors import ConfigError, MapError
 
 _BLOCK = 1 << 16  # states whose landings are worked out at a time
 _NEVER = np.iinfo(np.int64).max
-_NO_DRAWS = np.zeros(0)
+_NO_DRAWS = np.zeros((0, 0))
 
 
 class Tables(NamedTuple):
@@ -83,31 +83,46 @@ def _choices(dynamics: Dynamics) -> tuple[NDArray[np.uint8], NDArray[np.float64]
 
 
 @numba.njit(cache=True)
-def _advance(landing, reward, code, direction, threshold, actions, draws, state, steps, over, limit, out, ended):  # type: ignore[no-untyped-def]
-    """Step the copies that are not over; write rewards to `out` and terminated, truncated to `ended` `(2, N)`.
+def _advance(  # type: ignore[no-untyped-def]
+    landing, reward, code, direction, threshold, starts, limit, actions, draws, at_once,
+    state, steps, over, out, rewards, ended,
+):  # fmt: skip
+    """Begin an episode in the copies that are over, step the others, and, if `at_once`, begin where that ended one.
+
+    Reads the `Tables`, the actions `(N,)` and the numbers `draws`, whose first row decides slips and whose last one
+    starts. Changes `state`, `steps` and `over`; writes what is observed and paid to `out` and `rewards`, all `(N,)`;
+    and terminated, truncated to `ended` `(2, N)`. With `at_once`, `state` is where the next step goes on from.
 
     Returns how many episodes ended, or -1 - i where copy i's action does not exist (then nothing has moved).
     """
-    n_ended = 0
+    n_ended, last, most = 0, draws.shape[0] - 1, threshold.shape[2]
     for i in range(len(state)):
         if not over[i] and not 0 <= actions[i] < direction.shape[1]:
             return -1 - i
     for i in range(len(state)):
-        if over[i]:
-            continue
-        s, a = state[i], actions[i]
-        k, j = code[s], 0
-        if threshold.shape[2] > 0:
-            while j < threshold.shape[2] and draws[i] >= threshold[k, a, j]:
+        rewards[i], ended[0, i], ended[1, i] = 0.0, False, False
+        begins = over[i]
+        if not begins:
+            s, a = state[i], actions[i]
+            k, j = code[s], 0
+            while j < most and draws[0, i] >= threshold[k, a, j]:
                 j += 1
-        d = direction[k, a, j]
-        after = landing[s, d]
-        out[i] = reward[s, d]
-        steps[i] += 1
-        ended[0, i] = after < 0
-        ended[1, i] = after >= 0 and steps[i] >= limit
-        state[i] = ~after if after < 0 else after
-        n_ended += ended[0, i] or ended[1, i]
+            d = direction[k, a, j]
+            after = landing[s, d]
+            rewards[i] = reward[s, d]
+            steps[i] += 1
+            ended[0, i] = after < 0
+            ended[1, i] = after >= 0 and steps[i] >= limit
+            state[i] = ~after if after < 0 else after
+            out[i] = state[i]
+            over[i] = ended[0, i] or ended[1, i]
+            n_ended += over[i]
+            begins = over[i] and at_once
+        if begins:
+            state[i] = starts[int(draws[last, i] * len(starts))] if len(starts) > 1 else starts[0]
+            steps[i], over[i] = 0, False
+            if not at_once:
+                out[i] = state[i]
     return n_ended
 
 
@@ -134,7 +149,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
 
     def __init__(
         self,
-        map: str | PathLike[str] | GridMap | NDArray[Any],
+        map: str | PathLike[str] | GridMap | ArrayLike,
         num_envs: int = 1,
         *,
         rules: str | Rules | None = None,
@@ -160,7 +175,6 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         self._state = np.full(num_envs, -1, np.int64)  # [N]
         self._steps = np.zeros(num_envs, np.int64)  # [N]
         self._over = np.ones(num_envs, np.bool_)  # [N] episode ended (or never begun), not yet reset
-        self._n_over = num_envs
         self._begun = False
 
     @cached_property
@@ -188,7 +202,6 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         super().reset(seed=seed)
         self._begin(mask, chosen)
         self._over = self._over & ~mask
-        self._n_over = int(self._over.sum())
         self._begun = self._begun or bool(mask.all())
         return self._state.copy(), {}
 
@@ -211,25 +224,32 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
                 f"GridWorldVectorEnv.step: {text}, where integers of shape ({self.num_envs},) were expected"
             )
         actions = actions.astype(np.int64, copy=False)
-        tables, over = self._tables, self._over
-        if not self._begun or (self._n_over and self.autoreset_mode is AutoresetMode.DISABLED):
+        tables, at_once = self._tables, self.autoreset_mode is AutoresetMode.SAME_STEP
+        if not self._begun or (self.autoreset_mode is AutoresetMode.DISABLED and self._over.any()):
             raise ResetNeeded("GridWorldVectorEnv.step: a copy's episode is not under way; call reset() first")
-        rewards, ended = np.zeros(self.num_envs), np.zeros((2, self.num_envs), np.bool_)
-        draws = self.np_random.random(self.num_envs) if tables.threshold.shape[2] else _NO_DRAWS
-        n_ended = _advance(*tables[:5], actions, draws, self._state, self._steps, over, self._limit, rewards, ended)
+        observed, rewards = np.empty(self.num_envs, np.int64), np.empty(self.num_envs)
+        ended = np.empty((2, self.num_envs), np.bool_)
+        n_ended = _advance(
+            *tables, self._limit, actions, self._draw(), at_once,
+            self._state, self._steps, self._over, observed, rewards, ended,
+        )  # fmt: skip
         if n_ended < 0:
             action = actions[-1 - n_ended]
             raise ValueError(f"GridWorldVectorEnv.step: action {action} of copy {-1 - n_ended} does not exist")
-        terminated, truncated = ended
         infos: dict[str, Any] = {}
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            if n_ended:
-                infos = self._restart(terminated | truncated)
-        else:
-            if self._n_over:
-                self._begin(over)
-            self._over, self._n_over = terminated | truncated, n_ended
-        return self._state.copy(), rewards, terminated, truncated, infos
+        if at_once and n_ended:
+            mask = ended[0] | ended[1]
+            final = np.full(self.num_envs, None, object)
+            final[mask] = observed[mask]
+            infos = {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
+            observed = self._state.copy()
+        return observed, rewards, ended[0], ended[1], infos
+
+    def _draw(self) -> NDArray[np.float64]:
+        """Draw the random numbers of one step: a row for slips and one for starts, or one where none needs both."""
+        slips, begins = self._tables.threshold.shape[2] > 0, len(self._tables.starts) > 1
+        rows = slips + begins if self.autoreset_mode is AutoresetMode.SAME_STEP else int(slips or begins)
+        return self.np_random.random((rows, self.num_envs)) if rows else _NO_DRAWS
 
     def _begin(self, mask: NDArray[np.bool_], chosen: NDArray[np.int64] | None = None) -> None:
         starts = self._tables.starts
@@ -240,13 +260,6 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         else:
             self._state[mask] = starts[(self.np_random.random(np.count_nonzero(mask)) * len(starts)).astype(np.int64)]
         self._steps[mask] = 0
-
-    def _restart(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Begin anew where an episode has just ended; return the infos of gymnasium's SAME_STEP."""
-        final = np.full(self.num_envs, None, object)
-        final[mask] = self._state[mask]
-        self._begin(mask)
-        return {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
 
     def _reset_mask(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:
@@ -305,7 +318,6 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"GridWorldVectorEnv.set_state: not a state of this environment: {error!r}") from error
         self._state, self._steps, self._over, self._begun, self._np_random_seed = position, steps, over, begun, seed
-        self._n_over = int(over.sum())
 
     def render(self) -> tuple[Any, ...] | None:
         """Return one frame a copy, as `render_mode` says."""

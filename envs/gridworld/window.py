@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ class Window:
     """
 
     def __init__(self, title: str, frames_per_second: int) -> None:
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
             import pygame
         except ImportError as error:
@@ -30,10 +33,10 @@ class Window:
 
     def show(self, frame: NDArray[np.uint8]) -> None:
         """Show a frame, uint8 `(height, width, 3)`, after waiting for its turn."""
-        pygame = self._pygame
-        if self._screen is None:
+        pygame, size = self._pygame, (frame.shape[1], frame.shape[0])
+        if self._screen is None or self._screen.get_size() != size:
             pygame.display.init()
-            self._screen = pygame.display.set_mode((frame.shape[1], frame.shape[0]))
+            self._screen = pygame.display.set_mode(size)
             pygame.display.set_caption(self._title)
         self._screen.blit(pygame.surfarray.make_surface(frame.swapaxes(0, 1)), (0, 0))
         pygame.event.pump()

@@ -319,6 +319,13 @@ def test_a_map_written_to_toml_is_the_same_grid_world(tmp_path):
     assert again.P == env.P
 
 
+def test_text_arrays_of_codes_and_of_characters_make_the_same_grid_world():
+    drawn = GridWorld("S X\n. G")
+    for array in (np.array([[2, 4], [0, 3]]), [[2, 4], [0, 3]], np.array([["S", "X"], [".", "G"]])):
+        assert GridWorld(array).P == drawn.P
+    assert GridWorld(drawn.layout.grid).P == drawn.P
+
+
 def test_the_builder_makes_the_drawn_grid_world():
     built = GridWorld.builder(2, 3).start(0, 0).wall((0, 1)).goal(1, 2).build(step_reward=-1.0)
     assert built.P == GridWorld("S # .\n. . G", step_reward=-1.0).P
