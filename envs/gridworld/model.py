@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rlkit.bellman import bounds
-from rlkit.bellman.model import Sweeps
+from rlkit.bellman.model import OnSweep, Sweeps
 from rlkit.envs.gridworld.kernels import geometry, matrix, plain
 from rlkit.envs.gridworld.layout import Layout
 
@@ -174,7 +173,7 @@ class GridModel:
         *,
         tol: float,
         max_sweeps: int,
-        on_sweep: Callable[[int, NDArray[np.float64], float, float], None] | None = None,
+        on_sweep: OnSweep | None = None,
     ) -> Sweeps:
         """Solve the Bellman optimality equation for gamma < 1 to a proven error of at most tol, if float64 can."""
         v = np.zeros(self.n_states)

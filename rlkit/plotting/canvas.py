@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WALL = "#3a3f47"
 FRAME = {"goal": "#00a651", "forbidden": "#f76707", "hole": "#0b0d0f"}
 TINT = {"goal": "#d8f3e3", "hole": "#23272d"}
+BLANK = "#e9ecef"
 UNIT_SQUARE = 0.5 * np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 DIVERGES_FROM = 0.2  # a sign counts from this share of the larger magnitude on
@@ -122,13 +123,13 @@ def colour_bar(ax: Axes, mappable: ScalarMappable) -> None:
 
 
 def paint_values(ax: Axes, geometry: Geometry, values: NDArray[np.float64]) -> ScalarMappable:
-    """Colour each state's cell by its value, whatever is no state dark; return the image."""
+    """Colour each state's cell by its value, leaving terminal states and what is no state dark; return the image."""
     height, width = geometry.shape
     live = ~terminal_states(geometry)
-    norm, colours = colour_scale(values[live] if live.any() else values)
+    norm, colours = colour_scale(values[live])
     grid = np.full((height, width), np.nan)
     cells = np.asarray(geometry.cells)
-    grid[cells[:, 0], cells[:, 1]] = values
+    grid[cells[live, 0], cells[live, 1]] = values[live]
     stride = -(-max(height, width) // LARGEST_SIDE)
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     image = ax.imshow(grid[::stride, ::stride], cmap=colours, norm=norm, interpolation="nearest", extent=extent)
@@ -141,35 +142,38 @@ def mark_cells(ax: Axes, geometry: Geometry, cell_points: float, *, corners: boo
 
     Args:
         ax: what `grid_axes` made.
-        geometry: nothing is marked where it has no `layout`.
+        geometry: where it has no `layout`, only terminal states are marked.
         cell_points: the side of a cell in points.
         corners: whether there is room for a character in the corner of cells that are not terminal.
     """
-    from matplotlib.collections import PolyCollection
-
     layout = getattr(geometry, "layout", None)
-    if layout is None or cell_points < 0.5:
+    if layout is None:
+        _squares(ax, np.asarray(geometry.cells)[terminal_states(geometry)], 1.0, facecolors=BLANK)
         return
     for code, cell in enumerate(layout.grid.legend):
         places = np.argwhere(np.asarray(layout.grid.codes) == code)  # [N, 2]
         if cell.kind == "wall" or cell.character == "." or not len(places):
             continue
         ends = bool(layout.terminal[code])
+        if ends:
+            _squares(ax, places, 1.0, facecolors=TINT.get(cell.kind, BLANK))
         if ends or cell.kind in FRAME:
             thickness = min(2.5, 0.1 * cell_points)
-            shape = UNIT_SQUARE * (0.96 - thickness / cell_points)
-            frames = PolyCollection(
-                list(places[:, None, ::-1] + shape),
-                facecolors=TINT.get(cell.kind, "#e9ecef") if ends else "none",
-                edgecolors=FRAME.get(cell.kind, "#868e96"),
-                linewidths=thickness,
-                alpha=None if cell_points > 8 else 0.7,
-                zorder=2,
-            )
-            ax.add_collection(frames, autolim=False)
+            style = {"linewidths": thickness, "alpha": None if cell_points > 8 else 0.7}
+            colour = FRAME.get(cell.kind, "#868e96")
+            _squares(ax, places, 0.96 - thickness / cell_points, facecolors="none", edgecolors=colour, **style)
         middle = ends or cell.kind == "portal"
         if len(places) <= 1000 and cell_points >= (15 if middle else 40) and (middle or corners):
             _write_character(ax, cell.character, cell.kind, places, middle, cell_points)
+
+
+def _squares(ax: Axes, places: NDArray[np.integer[Any]], side: float, **style: Any) -> None:
+    from matplotlib.collections import PolyCollection
+
+    squares = PolyCollection(
+        list(places[:, None, ::-1] + side * UNIT_SQUARE), zorder=1.1 if side == 1.0 else 2, **style
+    )
+    ax.add_collection(squares, autolim=False)
 
 
 def _write_character(

@@ -46,15 +46,16 @@ def plot_convergence(
     figure = new_figure(6.4, 5.2)
     above = figure.add_axes((0.13, 0.42, 0.83, 0.49))
     below = figure.add_axes((0.13, 0.11, 0.83, 0.23), sharex=above)
+    several = len(runs) > 1
     for index, (name, columns) in enumerate(runs.items()):
         colour = COLOURS[index % len(COLOURS)]
-        second = colour if len(runs) > 1 else COLOURS[1]
-        label = f"{name} " if len(runs) > 1 else ""
-        _curve(above, columns, "error_bound", second, label=f"{label}error bound")
-        _curve(above, columns, "residual", colour, label=f"{label}residual", linestyle="--")
+        _curve(
+            above, columns, "error_bound", colour if several else COLOURS[1], label=name if several else "error bound"
+        )
+        _curve(above, columns, "residual", colour, label=None if several else "residual", linestyle="--")
         _curve(below, columns, "contraction", colour)
     above.set_yscale("log")
-    above.set_ylabel("max norm")
+    above.set_ylabel("error bound (dashed: residual)" if several else "max norm")
     below.set_ylabel("contraction")
     below.set_xlabel("iteration")
     below.set_ylim(0.0, max(1.05, below.get_ylim()[1]))
@@ -75,6 +76,7 @@ def plot_learning(
     *,
     tags: Sequence[str] = (),
     step: str = "step",
+    logarithmic: bool = False,
     title: str | None = None,
 ) -> Figure:
     """Draw a learner's curves by step, one panel a tag.
@@ -83,6 +85,7 @@ def plot_learning(
         progress: columns by name, or the `progress.csv` of a run; empty cells and NaN are left out.
         tags: which columns, in order; none for every column but `step`.
         step: the column that counts.
+        logarithmic: draw the tags' values on log scales.
         title: what to write above.
 
     Raises:
@@ -99,6 +102,8 @@ def plot_learning(
         there = np.isfinite(columns[name])
         axes.plot(columns[step][there], columns[name][there], color=COLOURS[index % len(COLOURS)], linewidth=1.3)
         axes.set_title(name, fontsize=9, loc="left", color="#333333")
+        if logarithmic:
+            axes.set_yscale("log")
         _tidy(axes)
     panels[-1].set_xlabel(step)
     if title is not None:

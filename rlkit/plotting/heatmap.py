@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.plotting.canvas import DIVERGES_FROM, WALL, Geometry
+from rlkit.plotting.canvas import BLANK, DIVERGES_FROM, WALL, Geometry, terminal_states
 
 # Every eighth of matplotlib's viridis, and of its RdBu.
 _VIRIDIS = [0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725]
@@ -13,7 +13,7 @@ _RDBU = [0x67001F, 0xBB2A34, 0xE58368, 0xFBCEB7, 0xF6F7F7, 0xC0DCEB, 0x68ABD0, 0
 
 
 def heat_map(geometry: Geometry, v: ArrayLike, *, pixels: int = 400) -> NDArray[np.uint8]:
-    """Draw state values as a bare heat map, uint8 `(height, width, 3)`, whole pixels a cell, walls dark.
+    """Draw state values as a bare heat map, uint8 `(height, width, 3)`, whole pixels a cell, walls dark, ends pale.
 
     The colours are `plot_values`' own. Maps of more cells a side than `pixels` are thinned out.
 
@@ -25,13 +25,15 @@ def heat_map(geometry: Geometry, v: ArrayLike, *, pixels: int = 400) -> NDArray[
     height, width = geometry.shape
     values = np.asarray(v, dtype=np.float64)
     cells = np.asarray(geometry.cells)
+    ends = terminal_states(geometry)
     thin = -(-max(height, width) // pixels)
     if thin > 1:
         kept = (cells % thin == 0).all(axis=1)
-        cells, values = cells[kept] // thin, values[kept]
+        cells, values, ends = cells[kept] // thin, values[kept], ends[kept]
         height, width = -(-height // thin), -(-width // thin)
     picture = np.full((height, width, 3), _rgb(int(WALL[1:], 16)), dtype=np.uint8)
-    picture[cells[:, 0], cells[:, 1]] = _colours(values)
+    picture[cells[ends, 0], cells[ends, 1]] = _rgb(int(BLANK[1:], 16))
+    picture[cells[~ends, 0], cells[~ends, 1]] = _colours(values[~ends])
     block = max(1, min(64, pixels // max(height, width)))
     return np.repeat(np.repeat(picture, block, axis=0), block, axis=1)
 

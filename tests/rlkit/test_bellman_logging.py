@@ -100,12 +100,13 @@ def test_a_passed_logger_stays_open(tmp_path):
 
 def test_the_heat_map_colours_cells_as_the_plots_do():
     model = GridWorld("S . #\n. . G").model()
-    image = heat_map(model, [0.0, 1.0, 2.0, 3.0, 4.0], pixels=30)
+    image = heat_map(model, [2.0, 3.0, 4.0, 6.0, 0.0], pixels=30)
     assert image.shape == (20, 30, 3)
     assert image[0, 0].tolist() == [0x44, 0x01, 0x54]  # viridis' lowest
-    assert image[-1, -1].tolist() == [0xFD, 0xE7, 0x25]  # and highest
+    assert image[-1, 10].tolist() == [0xFD, 0xE7, 0x25]  # and highest
     assert image[0, -1].tolist() == [0x3A, 0x3F, 0x47]  # a wall
-    assert heat_map(model, [-1.0, 0.0, 0.0, 0.0, 1.0], pixels=3)[0, 0].tolist() == [0x67, 0x00, 0x1F]  # diverging
+    assert image[-1, -1].tolist() == [0xE9, 0xEC, 0xEF]  # the end
+    assert heat_map(model, [-1.0, 0.0, 0.0, 1.0, 0.0], pixels=3)[0, 0].tolist() == [0x67, 0x00, 0x1F]  # diverging
 
 
 def test_the_heat_map_of_a_large_map_is_thinned_out():
