@@ -407,10 +407,10 @@ def draw_text(layout: Layout, *, agent: int | None = None, policy: ArrayLike | N
 
 
 def spell(value: float, largest: float) -> str:
-    """Write a number so that the largest of its kind has three digits."""
+    """Write a number so that the largest of its kind has three digits or two decimals, whichever is more."""
     if largest != 0 and not 1e-3 <= largest < 1e5:
         return f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-")
-    decimals = 2 if largest == 0 else max(0, min(4, 2 - math.floor(math.log10(largest))))
+    decimals = 2 if largest == 0 or 1 <= largest < 100 else max(0, min(4, 2 - math.floor(math.log10(largest))))
     text = f"{value:.{decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text
 

@@ -167,9 +167,16 @@ def test_equal_and_missing_values_are_drawn_too():
 
 @pytest.mark.parametrize(
     ("value", "largest", "text"),
-    [(5.832, 5.8, "5.83"), (9.96, 10, "10.0"), (-0.001, 1, "0.00"), (-988.2, 988.2, "-988"), (1.5e7, 2e7, "1.5e7")],
+    [
+        (5.832, 5.8, "5.83"),
+        (9.996, 10, "10.00"),
+        (0.0731, 0.5, "0.073"),
+        (-0.001, 1, "0.00"),
+        (-988.2, 988.2, "-988"),
+        (1.5e7, 2e7, "1.5e7"),
+    ],
 )
-def test_numbers_are_written_in_three_digits(value, largest, text):
+def test_numbers_are_written_in_three_digits_or_two_decimals(value, largest, text):
     assert spell(value, largest) == text
 
 
