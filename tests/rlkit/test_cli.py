@@ -179,3 +179,21 @@ def test_python_m_rlkit_is_the_command_line_and_survives_a_closed_pipe():
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_the_demo_compares_planners_and_learners_with_the_exact_answer(capsys, own_folder):
+    assert main(["demo", "--steps", "20000", "--out", "here"]) == 0
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line.split() for line in printed.splitlines() if line.startswith("  ")}
+    for method in ("value_iteration", "policy_iteration", "truncated_policy_iteration"):
+        assert float(rows[method][4]) < 1e-10
+        assert rows[method][5:7] == ["100", "%"]
+    assert float(rows["q_learning"][4]) < 3.0
+    assert "tensorboard --logdir here" in printed
+    assert {path.name for path in (own_folder / "here").glob("*.png")} == {
+        "values.png",
+        "learnt.png",
+        "convergence.png",
+        "learning.png",
+    }
+    assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 5
