@@ -101,6 +101,7 @@ class Trainer:
         self._observation_fault = finder_of_faults(env.observation_space, bounds=False)
         self._action_fault = finder_of_faults(env.action_space, bounds=True)
         self._began = (0.0, 0)  # time and step at which the current call of run began
+        self._end = 0  # the step at which it will end
         self._logged = 0  # step of the last row
         self._saved = -1  # step of the last checkpoint
         self._saved_at = 0.0
@@ -119,6 +120,7 @@ class Trainer:
         """
         self._open()
         self._began = (time.monotonic(), self.step)
+        self._end = self.step + steps
         self._stopping = False
         try:
             for callback in self.callbacks:
@@ -257,6 +259,8 @@ class Trainer:
         self._plan()
 
     def _is_save_due(self) -> bool:
+        if self.step == self._end:  # the last one comes after the last row of the log, which it must know of
+            return False
         if self.checkpoint_every is not None:
             return self.step >= self._saved + self.checkpoint_every
         pause = max(SECONDS_BETWEEN_CHECKPOINTS, self._save_took / SHARE_FOR_CHECKPOINTS)

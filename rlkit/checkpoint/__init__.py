@@ -123,7 +123,7 @@ def _describe(encoder: Encoder, policy: Policy) -> dict[str, Any]:
 
 def _check_finite(encoder: Encoder) -> None:
     for path, array in zip(encoder.paths, encoder.arrays, strict=True):
-        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+        if path is not None and array.dtype.kind in "fc" and not np.isfinite(array).all():
             raise Diverged(f"{path} holds a number that is not finite")
 
 

@@ -43,7 +43,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.arrays: list[NDArray[Any]] = []
-        self.paths: list[str] = []  # where each array is found
+        self.paths: list[str | None] = []  # where each array is found; None for bounds of spaces
         self._paths: dict[int, str] = {}  # of what was met, by identity
         self._met: list[Any] = []  # keeps it alive, so that identities stay unique
         self._above: set[int] = set()  # what contains the current object
@@ -111,7 +111,10 @@ class Encoder:
         if isinstance(value, Config):
             return {"config": kind.__name__, "values": self.encode(value.to_dict(), path)}
         if isinstance(value, gymnasium.Space):
-            return {"space": kind.__name__, "parts": self.encode(_space_parts(value, path), path)}
+            before = len(self.arrays)
+            node = {"space": kind.__name__, "parts": self.encode(_space_parts(value, path), path)}
+            self.paths[before:] = [None] * (len(self.arrays) - before)
+            return node
         if "torch" in sys.modules:
             from rlkit.checkpoint import torch_objects
 

@@ -1,0 +1,223 @@
+"""Stopping, by whatever means, and resuming is the same as never having stopped."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import signal
+import time
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import rlkit
+from rlkit import CheckpointError, Trainer
+from rlkit.agents import QLearning
+from rlkit.envs import GridWorld
+from tests.rlkit.helpers import Corridor, Drift, Recorder
+
+MAP = "S . . # .\n. X . . .\n. . . X G"
+
+
+def frozen_lake():
+    return gymnasium.make("FrozenLake-v1")
+
+
+def slippery_grid():
+    return GridWorld(MAP, slip=0.3, step_reward=-0.1, max_steps=60)
+
+
+def limited_grid():
+    return gymnasium.wrappers.TimeLimit(GridWorld(MAP, slip=0.3, step_reward=-0.1), 23)
+
+
+def recorded_grid():
+    return gymnasium.wrappers.RecordEpisodeStatistics(slippery_grid())
+
+
+WORLDS = [frozen_lake, slippery_grid, limited_grid, recorded_grid]
+
+
+def trainer_of(world, folder=None, **settings):
+    env = world()
+    agent = QLearning.for_env(env, seed=0, epsilon_steps=300, learning_rate_power=0.6)
+    return Trainer(agent, env, directory=folder, **settings)
+
+
+def fingerprint(trainer):
+    agent = trainer.agent
+    generator = trainer.env.unwrapped.np_random.bit_generator.state
+    return (
+        agent.q.tobytes(),
+        agent.visits.tobytes(),
+        agent.rng.bit_generator.state,
+        (trainer.step, trainer.episodes.state_dict(), trainer._means.state_dict()),
+        generator,
+    )
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("stop", [1, 157, 400])
+def test_a_resumed_run_goes_on_to_the_bit(tmp_path, world, stop):
+    straight = trainer_of(world)
+    straight.run(500)
+    trainer_of(world, tmp_path / "run", log_every=10**6).run(stop)
+    resumed = trainer_of(world, tmp_path / "run", log_every=10**6)
+    assert resumed.resume() == stop
+    resumed.run(500 - stop)
+    resumed._means, straight._means = type(resumed._means)(), type(resumed._means)()  # end of run() reads them
+    assert fingerprint(resumed) == fingerprint(straight)
+
+
+def test_an_environment_of_vectors_is_repeated(tmp_path):
+    class Pusher(Recorder):
+        def act(self, observation, *, explore=False):
+            return self.rng.uniform(-1, 1, size=2)
+
+    ends = []
+    for stops in ([100], [50, 100]):
+        for stop in stops:
+            trainer = Trainer(Pusher.for_env(Drift(), seed=1), Drift(), directory=tmp_path / f"run{len(stops)}")
+            if stop != stops[0]:
+                trainer.resume()
+            trainer.run(stop - trainer.step)
+        ends.append(trainer.agent.seen)
+    assert all((a.observation == b.observation).all() for a, b in zip(*ends, strict=True))
+    assert all((a.action == b.action).all() for a, b in zip(*ends, strict=True))
+
+
+def run_until_killed(world, folder, steps, pause):
+    """Train in a forked child, kill it after a pause; say whether it was done before that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            env = world()
+            agent = QLearning.for_env(env, seed=0, epsilon_steps=300, learning_rate_power=0.6)
+            rlkit.train(agent, env, steps=steps, directory=folder, resume=True, checkpoint_every=5)
+            code = 0
+        finally:
+            os._exit(code)
+    time.sleep(pause)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return not os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("world", [frozen_lake, slippery_grid])
+def test_a_run_that_is_killed_at_random_moments_ends_like_one_that_is_not(tmp_path, world):
+    steps, pauses = 600, random.Random(0)
+    folder = tmp_path / "run"
+    kills = 0
+    while not run_until_killed(world, folder, steps, pauses.uniform(0.02, 0.2)):
+        kills += 1
+        assert kills < 200
+    resumed = trainer_of(world, folder)
+    assert resumed.resume() == steps
+    straight = trainer_of(world)
+    straight.run(steps)
+    assert fingerprint(resumed) == fingerprint(straight)
+    assert kills >= 3
+    rows = (folder / "progress.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "600"]
+
+
+def test_after_resuming_each_step_is_logged_once(tmp_path):
+    trainer = trainer_of(slippery_grid, tmp_path / "run", log_every=10, checkpoint_every=25)
+    trainer.run(100)
+    for path in trainer.folder.saved()[:-2]:  # as if killed after step 100, with step 75's checkpoint the newest
+        path.unlink()
+    newest = int(trainer.folder.saved()[0].stem.removeprefix("step_"))
+    assert newest < 100
+    again = trainer_of(slippery_grid, tmp_path / "run", log_every=10, checkpoint_every=25)
+    assert again.resume() == newest
+    again.run(150 - newest)
+    expected = list(range(10, 160, 10))
+    with (tmp_path / "run/progress.csv").open() as stream:
+        assert [int(row["step"]) for row in csv.DictReader(stream)] == expected
+    events = EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("time/total_timesteps")] == expected
+
+
+def test_an_unreadable_checkpoint_is_named_and_the_one_before_is_used(tmp_path):
+    trainer = trainer_of(slippery_grid, tmp_path / "run", checkpoint_every=100)
+    trainer.run(250)
+    newest, before, *_ = trainer.folder.saved()
+    newest.write_bytes(newest.read_bytes()[:-500])
+    (newest.parent / ".step_000000000300.npz.17.abcd.tmp").write_bytes(b"half")
+    again = trainer_of(slippery_grid, tmp_path / "run")
+    with pytest.warns(UserWarning, match=f"{newest.name}: is not a whole checkpoint"):
+        assert again.resume() == 200
+    assert before.exists()
+    assert not list(newest.parent.glob(".*"))
+
+
+def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path):
+    with pytest.raises(CheckpointError, match="holds no checkpoint that can be read"):
+        trainer_of(slippery_grid, tmp_path / "nothing").resume()
+
+
+def test_an_agents_own_file_is_not_a_run(tmp_path):
+    trainer = trainer_of(slippery_grid, tmp_path / "run")
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    trainer.agent.save(tmp_path / "run/checkpoints/step_000000000005.npz")
+    with pytest.raises(CheckpointError, match="is an agent's, not a run's"):
+        trainer.resume()
+
+
+def test_other_hyperparameters_than_the_runs_are_refused(tmp_path):
+    trainer_of(slippery_grid, tmp_path / "run").run(10)
+    env = slippery_grid()
+    with pytest.raises(CheckpointError, match=r"agent\.config: is .*epsilon=0\.1.* expected .*epsilon=0\.2"):
+        Trainer(QLearning.for_env(env, epsilon=0.2), env, directory=tmp_path / "run").resume()
+
+
+def test_an_environment_that_does_not_repeat_itself_is_refused_by_name(tmp_path):
+    hidden = np.random.default_rng(0)
+
+    class Moody(Corridor):
+        def step(self, action):
+            observation, _, *rest = super().step(action)
+            return observation, hidden.random(), *rest
+
+    def make():
+        env = Moody(length=50)
+        return Trainer(Recorder.for_env(env), env, directory=tmp_path / "run")
+
+    make().run(20)
+    with pytest.raises(CheckpointError, match=r"Moody.* is not deterministic"):
+        make().resume()
+
+
+def test_train_with_resume_finishes_what_is_missing(tmp_path):
+    def call(steps):
+        env = slippery_grid()
+        return rlkit.train(QLearning.for_env(env, seed=0), env, steps=steps, directory=tmp_path / "run", resume=True)
+
+    assert call(100).step == 100
+    assert call(300).step == 300
+    assert call(300).step == 300
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_runs_checkpoint_is_also_its_agents(tmp_path):
+    trainer = trainer_of(slippery_grid, tmp_path / "run")
+    trainer.run(200)
+    assert (QLearning.load(trainer.folder.saved()[0]).q == trainer.agent.q).all()
+
+
+def test_a_run_says_what_it_was(tmp_path):
+    trainer = trainer_of(frozen_lake, tmp_path / "run")
+    trainer.run(10)
+    config = trainer.folder.read_config()
+    assert (config["agent"], config["environment"]["id"], config["seed"]) == ("QLearning", "FrozenLake-v1", 0)
+    assert config["hyperparameters"]["epsilon_steps"] == 300
+    assert config["versions"]["numpy"] == np.__version__
