@@ -100,7 +100,7 @@ def run_until_killed(world, folder, steps, pause):
         try:
             env = world()
             agent = QLearning.for_env(env, seed=0, epsilon_steps=300, learning_rate_power=0.6)
-            rlkit.train(agent, env, steps=steps, directory=folder, resume=True, checkpoint_every=5)
+            rlkit.train(agent, env, steps=steps, directory=folder, resume=True, checkpoint_every=10)
             code = 0
         finally:
             os._exit(code)

@@ -59,9 +59,7 @@ class Regression(ReplayAgent):
 
 
 def make():
-    return Regression.for_env(
-        Drift(), seed=0, **{"buffer_size": 500, "batch_size": 8, "learning_starts": 10, **settings}
-    )
+    return Regression.for_env(Drift(), seed=0, buffer_size=500, batch_size=8, learning_starts=10)
 
 
 def fingerprint(agent):
@@ -109,10 +107,7 @@ def test_a_loss_that_is_not_finite_is_seen_before_anything_is_saved(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (
-            lambda a: setattr(a.critic.head, "hook", lambda: 0) or setattr(a.critic, "hook", print),
-            r"agent\.critic\.hook: a",
-        ),
+        (lambda a: setattr(a.critic, "hook", print), r"agent\.critic\.hook: a function"),
         (lambda a: a.critic.body[0].register_forward_hook(print), r"agent\.critic\.body\.0: a module with hooks"),
         (lambda a: setattr(a, "loss", a.critic(torch.zeros(1, 2))), r"agent\.loss: a tensor inside an autograd graph"),
         (lambda a: setattr(a, "sparse", torch.zeros(2).to_sparse()), r"agent\.sparse: .* no saved form"),
