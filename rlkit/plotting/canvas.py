@@ -24,6 +24,7 @@ BLANK = "#e9ecef"
 UNIT_SQUARE = 0.5 * np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 DIVERGES_FROM = 0.2  # a sign counts from this share of the larger magnitude on
+SMALLEST_MARK = 3.0  # points a cell from which marks on many cells tell anything
 LARGEST_SIDE = 1500  # pixels; larger maps are thinned out
 
 
@@ -153,6 +154,8 @@ def mark_cells(ax: Axes, geometry: Geometry, cell_points: float, *, corners: boo
     for code, cell in enumerate(layout.grid.legend):
         places = np.argwhere(np.asarray(layout.grid.codes) == code)  # [N, 2]
         if cell.kind == "wall" or cell.character == "." or not len(places):
+            continue
+        if cell_points < SMALLEST_MARK and len(places) > 100:
             continue
         ends = bool(layout.terminal[code])
         if ends:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlkit.errors import ConfigError
 from rlkit.plotting.canvas import (
-    WALL,
+    LARGEST_SIDE,
     Geometry,
     colour_bar,
     colour_scale,
@@ -23,10 +23,13 @@ from rlkit.plotting.glyphs import PAPER, SMALLEST_TYPE, draw_arrows, ink_on, spe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PolyCollection
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 __all__ = ["Geometry", "plot_q", "plot_values"]
+
+MOST_WEDGES = 100_000
+SMALLEST_NUMBERED = 12.0  # points a cell; in smaller ones no number is legible
 
 
 def plot_values(
@@ -59,10 +62,11 @@ def plot_values(
     image = paint_values(ax, geometry, values)
     mark_cells(ax, geometry, cell_points)
     live = ~terminal_states(geometry)
-    cells, texts = np.asarray(geometry.cells)[live], spell(values[live])
+    cells = np.asarray(geometry.cells)[live]
     ink = ink_on(image.to_rgba(values[live]))  # [S']
+    texts = spell(values[live]) if cell_points >= SMALLEST_NUMBERED else []
     size = type_size(texts, (0.58 if policy is not None else 0.8) * cell_points, 0.3 * cell_points)
-    numbered = size >= SMALLEST_TYPE
+    numbered = bool(texts) and size >= SMALLEST_TYPE
     if numbered:
         _write(ax, cells[:, ::-1].astype(float), texts, ink, min(size, 12.0))
     if chosen is not None:
@@ -89,38 +93,52 @@ def plot_q(geometry: Geometry, q: ArrayLike, *, ax: Axes | None = None, title: s
     live = ~terminal_states(geometry)
     values, cells = values[live], np.asarray(geometry.cells)[live]
     ax, cell_points = grid_axes(geometry, ax, title)
-    collection = _paint_wedges(ax, geometry, values, cells, cell_points)
-    colour_bar(ax, collection)
+    painted = _paint_wedges(ax, geometry, values, cells, cell_points)
+    colour_bar(ax, painted)
     mark_cells(ax, geometry, cell_points, corners=False)
-    _write_q(ax, geometry, values, cells, collection, cell_points)
+    _write_q(ax, geometry, values, cells, painted, cell_points)
     return figure_of(ax)
 
 
 def _paint_wedges(
     ax: Axes, geometry: Geometry, values: NDArray[np.float64], cells: NDArray[Any], cell_points: float
-) -> PolyCollection:
+) -> ScalarMappable:
     from matplotlib.collections import PolyCollection
-    from matplotlib.patches import Rectangle
 
-    height, width = geometry.shape
     norm, colours = colour_scale(values)
-    ax.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor=WALL, zorder=0.5))
+    if values.size > MOST_WEDGES:
+        return _paint_mosaic(ax, geometry, values, cells, norm=norm, cmap=colours)
     shapes = wedges(geometry.offsets)
     order = sorted(range(len(shapes)), key=lambda action: not geometry.offsets[action].any())  # staying lies on top
-    polygons = [shape for action in order for shape in cells[:, None, ::-1] + shapes[action]]
     thin = cell_points < 12
     collection = PolyCollection(
-        polygons,
+        [shape for action in order for shape in cells[:, None, ::-1] + shapes[action]],
         array=values[:, order].T.ravel(),
         norm=norm,
         cmap=colours,
         edgecolors="face" if thin else PAPER,
         linewidths=0.1 if thin else min(0.5, 0.006 * cell_points),
-        rasterized=len(polygons) > 5000,
+        rasterized=values.size > 5000,
         zorder=1,
     )
     ax.add_collection(collection, autolim=False)
     return collection
+
+
+def _paint_mosaic(
+    ax: Axes, geometry: Geometry, values: NDArray[np.float64], cells: NDArray[Any], **style: Any
+) -> ScalarMappable:
+    """Paint 3 x 3 pixels a cell, one on each action's side: what is left of wedges on a map too large to see them."""
+    height, width = geometry.shape
+    stride = -(-3 * max(height, width) // LARGEST_SIDE)
+    kept = (cells % stride == 0).all(axis=1)
+    cells, values = cells[kept] // stride, values[kept]
+    pixels = np.full((-(-height // stride), 3, -(-width // stride), 3), np.nan)
+    pixels[cells[:, 0], :, cells[:, 1], :] = values.mean(axis=1)[:, None, None]
+    for action, (down, right) in enumerate(np.sign(geometry.offsets).tolist()):
+        pixels[cells[:, 0], 1 + down, cells[:, 1], 1 + right] = values[:, action]
+    picture = pixels.reshape(3 * pixels.shape[0], 3 * pixels.shape[2])
+    return ax.imshow(picture, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest", **style)
 
 
 def _write_q(
@@ -128,10 +146,12 @@ def _write_q(
     geometry: Geometry,
     values: NDArray[np.float64],
     cells: NDArray[Any],
-    collection: PolyCollection,
+    painted: ScalarMappable,
     cell_points: float,
 ) -> None:
     """Write each wedge's number where it fits, bold where it is the state's best."""
+    if cell_points < SMALLEST_NUMBERED:
+        return
     offsets = np.asarray(geometry.offsets, dtype=float)
     texts = spell(values.ravel())
     share = 0.28 if len(offsets) <= 5 else 0.24  # of a cell's side, for one number
@@ -141,7 +161,7 @@ def _write_q(
     away = 0.34 * offsets[:, ::-1] / np.maximum(np.abs(offsets).max(axis=1, keepdims=True), 1)  # [A, 2]
     places = (cells[:, None, ::-1] + away).reshape(-1, 2)  # [S' * A, 2]
     best = values >= values.max(axis=1, keepdims=True) - 1e-9 * np.abs(values).max()
-    ink = ink_on(collection.to_rgba(values.ravel()))
+    ink = ink_on(painted.to_rgba(values.ravel()))
     _write(ax, places, texts, ink, min(size, 11.0), best.ravel())
 
 
