@@ -15,7 +15,7 @@ from rlkit.envs.gridworld.diagnostics import Diagnostics, spell
 from rlkit.envs.gridworld.layout import GridMap
 from rlkit.envs.gridworld.legend import MOST_ENTRIES, keys_of, read_legend, unusable
 from rlkit.envs.gridworld.origin import Place
-from rlkit.envs.gridworld.reading import assemble
+from rlkit.envs.gridworld.reading import assemble, note_name
 from rlkit.errors import MapError
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class MapBuilder:
             row, column = divmod(int(np.argmax(codes == first[character])), codes.shape[1])
             return Place(row, column, f"<builder>[{row}, {column}]")
 
+        note_name(self.name, diagnostics)
         grid = assemble(codes, read_legend(own, diagnostics, locate), self.name, diagnostics, locate)
         diagnostics.finish()
         assert grid is not None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rlkit.envs.gridworld.counting import blocks, count_codes, find_codes
+from rlkit.envs.gridworld.counting import BLOCK, blocks, count_codes, find_codes
 from rlkit.envs.gridworld.diagnostics import Diagnostics
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.rules import Rules
@@ -57,8 +57,9 @@ def _note_unreachable(
     if count == 0:
         return
     note = diagnostics.error if count == goals else diagnostics.warn
-    one = any(cell.kind == "start" for cell, starts in zip(grid.legend, start, strict=True) if starts)
-    where = str(divmod(int(find_codes(grid.codes, start, most=1)[0]), width)) if one else "every start"
+    start_cell = divmod(int(find_codes(grid.codes, start, most=1)[0]), width)
+    drawn = grid.legend[int(grid.codes[start_cell])].kind == "start"
+    where = str(start_cell) if drawn else "every start"
     for cell in lost:
         row, column = divmod(cell, width)
         at = grid.place(row, column, diagnostics.source)
@@ -123,27 +124,39 @@ def reachable(layout: Layout, start: NDArray[np.bool_], goal: NDArray[np.bool_],
     search: Callable[..., int] = _search if codes.size >= _COMPILED_FROM else _search.py_func
     passed = ~layout.terminal
     calm = ~layout.jump & layout.exits.all(axis=1) & (layout.wind == 0).all(axis=1)
-    for first, block in blocks(codes):
-        if goals > 0:
-            queue = np.flatnonzero(start[block]) + first
-            tables = (calm, layout.wall, layout.exits, layout.wind, layout.jump, layout.target, passed, goal)
-            goals = search(codes.ravel(), layout.shape, queue, seen, layout.offsets, *tables, goals)
+    tables = (calm, layout.wall, layout.exits, layout.wind, layout.jump, layout.target, passed, goal)
+    for starts in _batches(codes, start, goal):
+        if goals <= 0:
+            break
+        queue = np.empty(BLOCK, dtype=np.int64)
+        queue[: len(starts)] = starts
+        goals = search(codes.ravel(), layout.shape, queue, len(starts), seen, layout.offsets, *tables, goals)
     return seen
 
 
-@njit(cache=True)
-def _search(codes, shape, starts, seen, offsets, calm, wall, exits, wind, jump, target, passed, goal, goals):  # type: ignore[no-untyped-def]
-    """Breadth first from the starts on, marking `seen`; return how many goals are left. See `Layout.landings`.
+def _batches(
+    codes: NDArray[np.uint8], start: NDArray[np.bool_], goal: NDArray[np.bool_]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the start cells, those beside goals first: where every cell is a start, they end the search at once."""
+    width = codes.shape[1]
+    goals = find_codes(codes, goal, most=BLOCK // 8)
+    beside = (goals[:, None] + [-1, 1, -width, width]).ravel()
+    beside = beside[(beside >= 0) & (beside < codes.size)]
+    yield beside[start[codes.ravel()[beside]]]
+    for first, block in blocks(codes):
+        yield np.flatnonzero(start[block]) + first
 
+
+@njit(cache=True)
+def _search(codes, shape, queue, count, seen, offsets, calm, wall, exits, wind, jump, target, passed, goal, goals):  # type: ignore[no-untyped-def]
+    """Breadth first from the queue on, marking `seen`; return how many goals are left. See `Layout.landings`.
+
+    The queue, a ring of a power of two, holds `count` cells.
     `calm` codes have neither wind nor closed exits nor a jump; walls are `seen`, which saves another test.
     """
     height, width = shape
-    size = 1024
-    while size < len(starts):
-        size *= 2
-    queue = np.empty(size, np.int64)  # a ring
-    queue[: len(starts)] = starts
-    head, count = 0, len(starts)
+    size = len(queue)
+    head = 0
     while count > 0 and goals > 0:
         cell = queue[head]
         head, count = (head + 1) & (size - 1), count - 1
@@ -190,8 +203,10 @@ def _search(codes, shape, starts, seen, offsets, calm, wall, exits, wind, jump, 
             goals -= goal[code]
             if passed[code]:
                 if count == size:
-                    queue = np.concatenate((queue[head:], queue[:head], np.empty(size, np.int64)))
-                    head, size = 0, 2 * size
+                    longer = np.empty(2 * size, np.int64)
+                    for place in range(size):
+                        longer[place] = queue[(head + place) & (size - 1)]
+                    queue, head, size = longer, 0, 2 * size
                 queue[(head + count) & (size - 1)] = end
                 count += 1
     return goals

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 1 << 18
+BLOCK = 1 << 18
+"""Cells looked at in one go, a power of two."""
 
 
 def blocks(codes: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield the flat codes in runs of at most `_BLOCK`, each with the index of its first."""
+    """Yield the flat codes in runs of at most `BLOCK`, each with the index of its first."""
     flat = codes.ravel()
-    for start in range(0, flat.size, _BLOCK):
-        yield start, flat[start : start + _BLOCK]
+    for start in range(0, flat.size, BLOCK):
+        yield start, flat[start : start + BLOCK]
 
 
 def count_codes(codes: NDArray[np.uint8]) -> NDArray[np.int64]:

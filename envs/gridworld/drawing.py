@@ -10,7 +10,7 @@ from rlkit.envs.gridworld.layout import GridMap
 from rlkit.envs.gridworld.legend import Legend, read_legend
 from rlkit.envs.gridworld.mapfile import read_toml, to_toml
 from rlkit.envs.gridworld.origin import TextOrigin
-from rlkit.envs.gridworld.reading import LONGEST_TEXT, assemble, draw, fits, read_codes
+from rlkit.envs.gridworld.reading import LONGEST_TEXT, assemble, draw, fits, note_name, read_codes
 
 __all__ = ["LONGEST_TEXT", "check", "read_array", "read_text", "read_toml", "to_toml"]
 
@@ -31,6 +31,7 @@ def read_text(text: str, *, legend: Legend = (), source: str = "<map>", name: st
         MapError: listing everything that is wrong.
     """
     diagnostics = Diagnostics(source)
+    note_name(name, diagnostics)
     if fits(text, diagnostics):
         text = text.replace("\r\n", "\n")
         origin = TextOrigin(source, text, text)
@@ -54,6 +55,7 @@ def read_array(array: ArrayLike, *, legend: Legend = (), source: str = "<array>"
         MapError: listing everything that is wrong.
     """
     diagnostics = Diagnostics(source)
+    note_name(name, diagnostics)
     entries = read_legend(legend, diagnostics)
     codes = read_codes(array, [entry.cell.character for entry in entries], diagnostics)
     grid = assemble(codes, entries, name, diagnostics)

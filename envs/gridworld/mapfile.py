@@ -18,7 +18,7 @@ from rlkit.envs.gridworld.diagnostics import Diagnostics, nearest, spell
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.legend import as_table
 from rlkit.envs.gridworld.origin import Place, TextOrigin, spot
-from rlkit.envs.gridworld.reading import LONGEST_TEXT, draw, fits
+from rlkit.envs.gridworld.reading import LONGEST_TEXT, draw, fits, note_name
 from rlkit.envs.gridworld.rules import PRESETS, Rules
 from rlkit.envs.gridworld.tomltext import Outline, TooDeep, string_bounds
 from rlkit.errors import ConfigError, MapError
@@ -119,25 +119,23 @@ class _Document:
             elif key == "rules" and not (isinstance(value, str) and value in PRESETS):
                 known = ", ".join(map(repr, PRESETS))
                 text = f"rules = {spell(value)} is no preset; known: {known}; single rules stand at the top level"
-                self.diagnostics.error(text, self._at(key, value=True))
+                self.diagnostics.error(text, self._at(key))
             elif key in RULES and (trouble := _trouble_with_rule(key, value)):
-                self.diagnostics.error(trouble, self._at(key, value=True))
+                self.diagnostics.error(trouble, self._at(key))
             elif key == "rules" or key in RULES:
                 rules[key] = value
         return rules
 
     def _read_map(self, table: Mapping[str, Any]) -> GridMap | None:
         name, drawing, legend = table.get("name", ""), table.get("map"), table.get("legend", {})
-        if not isinstance(name, str):
-            self.diagnostics.error(f"name = {spell(name)} is not a string", self._at("name", value=True))
-            name = ""
+        note_name(name, self.diagnostics, self._at("name"))
         if not isinstance(legend, dict):
-            self.diagnostics.error(f"legend = {spell(legend)} is not a table", self._at("legend", value=True))
+            self.diagnostics.error(f"legend = {spell(legend)} is not a table", self._at("legend"))
             legend = {}
         if not isinstance(drawing, str):
             missing = 'no map: give one, map = """..."""'
             wrong = f'map = {spell(drawing)} is not a string: draw it as map = """..."""'
-            self.diagnostics.error(missing if drawing is None else wrong, self._at("map", value=True))
+            self.diagnostics.error(missing if drawing is None else wrong, self._at("map"))
             return None
         origin = TextOrigin(self.source, drawing, self.text, *self._string("map"))
         return draw(origin, legend, name, self.diagnostics, self._locate)
@@ -152,15 +150,13 @@ class _Document:
         note_senseless(Layout(grid, settled), self.diagnostics)
 
     def _locate(self, character: str, key: str | None) -> Place | None:
-        if character == "":
-            return self._at("name", value=True)
         path = ("legend", character) if key is None else ("legend", character, key)
-        return self._at(*path, value=key is not None)
+        return self._at(*path)
 
-    def _at(self, *path: str, value: bool = False) -> Place | None:
-        """Return where a key, or its value, stands; failing that, where the table around it does."""
+    def _at(self, *path: str) -> Place | None:
+        """Return where a key stands; failing that, where the table around it does."""
         assert self.outline is not None
-        offset = self.outline.values.get(path) if value else None
+        offset = None
         while offset is None and path:
             offset = self.outline.keys.get(path)
             path = path[:-1]
@@ -174,7 +170,7 @@ def _trouble_with_rule(key: str, value: Any) -> str | None:
     try:
         Rules(**{key: value})
     except ConfigError as error:
-        return str(error).removeprefix("Rules: ")
+        return str(error).removeprefix("Rules: ").replace(repr(value), spell(value))
     except ValueError:  # an integer of more digits than Python prints
         return f"{key} = {spell(value)} is out of range"
     return None

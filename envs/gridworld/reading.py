@@ -29,6 +29,12 @@ def fits(text: str, diagnostics: Diagnostics) -> bool:
     return len(text) <= LONGEST_TEXT
 
 
+def note_name(name: object, diagnostics: Diagnostics, at: Place | None = None) -> None:
+    """Note a name that is not one line of text."""
+    if not isinstance(name, str) or not name.isprintable():
+        diagnostics.error(f"name = {spell(name)} is not one line of printable text", at)
+
+
 def draw(
     origin: TextOrigin, legend: Legend, name: str, diagnostics: Diagnostics, locate: Locate = nowhere
 ) -> GridMap | None:
@@ -47,8 +53,6 @@ def assemble(
     origin: TextOrigin | None = None,
 ) -> GridMap | None:
     """Put codes and legend together, noting targets that cannot be and own entries that no cell uses."""
-    if not name.isprintable():
-        diagnostics.error(f"name {spell(name)} is not one line of printable text", locate("", "name"))
     if codes is None:
         return None
     counts = count_codes(codes)

@@ -56,7 +56,7 @@ def _resolve(
 
 
 def _note_circles(codes: NDArray[np.uint8], legend: list[Cell], diagnostics: Diagnostics, locate: Locate) -> None:
-    """Note every circle of portals and jumps, once, at the first entry of it; one that only leads into it is fine."""
+    """Note every circle of portals and jumps, once, at its first entry, and break it."""
     leads = [-1 if cell.to is None else int(codes[cell.to]) for cell in legend]  # [K]
     settled: set[int] = set()
     for first in range(len(legend)):
@@ -70,4 +70,6 @@ def _note_circles(codes: NDArray[np.uint8], legend: list[Cell], diagnostics: Dia
             names = " -> ".join(legend[member].character for member in [*circle, circle[0]])
             text = f"portals and jumps lead round in a circle, {names}: no one could leave it"
             diagnostics.error(text, locate(legend[circle[0]].character, "to"))
+            for member in circle:
+                legend[member] = Cell(character=legend[member].character)  # whoever looks further can follow targets
         settled.update(path)
