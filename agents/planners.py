@@ -52,7 +52,8 @@ class BellmanPlanner(Planner):
             InvalidModel: the model's states or actions are not those of the spaces.
             NotConverged: `tol` was not reached; carries the solution so far.
         """
-        expected, found = (self.observation_space.n, self.action_space.n), (model.n_states, model.n_actions)
+        expected = (int(self.observation_space.n), int(self.action_space.n))
+        found = (int(model.n_states), int(model.n_actions))
         if expected != found:
             raise InvalidModel(f"the model has (states, actions) = {found}, the spaces have {expected}")
         self.solution = self.solve(model)
