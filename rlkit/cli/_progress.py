@@ -4,58 +4,67 @@ from __future__ import annotations
 
 import math
 import sys
-import time
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from rlkit.bellman import Progress
-    from rlkit.bellman.solution import Callback
+    from rlkit.bellman import Callback, Progress
 
 PATIENCE = 2.0  # seconds
+INTERVAL = 0.2
 
 
-class ConvergenceBar:
-    """A solver's callback that passes on each `Progress` and, after two seconds, shows how far the bound has come.
+class WaitingBar:
+    """Shows a bar on the terminal once the work within has taken two seconds, whatever it is busy with.
 
-    The bound falls geometrically, so the bar measures its logarithm. It goes to stderr, and nowhere if that is no
+    The bar is drawn by a thread, so that compiling and reading show too. It goes to stderr, and nowhere if that is no
     terminal.
 
-    Args:
-        tol: where the error bound has to get.
-        then: the next callback.
+    Attributes:
+        text: what is going on.
+        share: how much of it is done, from 0 to 1.
     """
 
-    def __init__(self, tol: float, then: Callback) -> None:
-        self._tol, self._then = tol, then
-        self._begun = time.monotonic()
-        self._first = math.nan
-        self._bar: Any = None
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.share = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
 
-    def __call__(self, progress: Progress) -> None:
-        """Note one iteration."""
-        self._then(progress)
-        bound = progress.error_bound
-        if not 0.0 < bound < math.inf:
+    def watch(self, tol: float, then: Callback) -> Callback:
+        """Make a solver's callback that notes how far the error bound has come, on a log scale, and calls `then`."""
+        first = math.nan
+
+        def note(progress: Progress) -> None:
+            nonlocal first
+            then(progress)
+            bound = progress.error_bound
+            if 0.0 < bound < math.inf:
+                first = bound if math.isnan(first) else first
+                whole = math.log(first / tol)
+                self.share = min(1.0, max(0.0, math.log(first / bound) / whole)) if whole > 0 else 1.0
+                self.text = f"iteration {progress.iteration}, error bound {bound:.1e}"
+
+        return note
+
+    def _show(self) -> None:
+        if self._over.wait(PATIENCE):
             return
-        if math.isnan(self._first):
-            self._first = bound
-        if time.monotonic() - self._begun > PATIENCE:
-            self._show(progress.iteration, bound)
+        from tqdm import tqdm
 
-    def _show(self, iteration: int, bound: float) -> None:
-        if self._bar is None:
-            from tqdm import tqdm  # type: ignore[import-untyped]
-
-            form = "{desc} |{bar}| {elapsed}"
-            self._bar = tqdm(total=1.0, bar_format=form, leave=False, disable=not sys.stderr.isatty())
-        whole = math.log(self._first / self._tol)
-        self._bar.n = min(1.0, max(0.0, math.log(self._first / bound) / whole)) if whole > 0 else 1.0
-        self._bar.set_description_str(f"iteration {iteration}, error bound {bound:.1e}", refresh=True)
+        with tqdm(total=1.0, bar_format="{desc} |{bar}| {elapsed}", leave=False, file=sys.stderr) as bar:
+            while not self._over.wait(INTERVAL):
+                bar.n = self.share
+                bar.set_description_str(self.text, refresh=True)
 
     def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._over.set()
+        thread: Any = self._thread
+        if thread.is_alive():
+            thread.join()

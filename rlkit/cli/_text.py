@@ -58,7 +58,7 @@ def values_as_text(problem: Problem, solution: Solution) -> str:
         return _list(solution) if len(solution.v) <= LARGEST_LIST else ""
     height, width = problem.geometry.shape
     room = shutil.get_terminal_size((100, 24)).columns
-    if height > LARGEST_GRID or width * 5 > room:
+    if height > LARGEST_GRID or 5 * width > room:
         return ""
     from rlkit.plotting.glyphs import spell
 
@@ -72,7 +72,8 @@ def values_as_text(problem: Problem, solution: Solution) -> str:
             grid[row][column] = f"{numbers[state]} {arrow}"
         elif problem.layout is None:
             grid[row][column] = "end  "
-    side = max(len(text) for row in grid for text in row) + 2
+    longest = max(len(text) for row in grid for text in row)
+    side = longest + 2 if (longest + 2) * width <= room else longest + 1
     if side * width > room:
         return ""
     return printable("\n".join("".join(text.rjust(side) for text in row).rstrip() for row in grid))

@@ -30,7 +30,7 @@ def run(*, steps: int = 200_000, out: Annotated[Path | None, tyro.conf.arg(metav
         steps: how long each learner learns, in steps of the environment.
         out: folder to write to; by default a new one under runs/.
     """
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     from rlkit.agents import DoubleQLearning, QLearning
     from rlkit.cli._learning import learn

@@ -16,6 +16,7 @@ from rlkit.errors import ConfigError, NotConverged
 if TYPE_CHECKING:
     from rlkit.bellman import Solution
     from rlkit.cli._problems import Problem
+    from rlkit.cli._progress import WaitingBar
     from rlkit.logger import Logger
 
 RECORDED_STATES = 10_000
@@ -50,6 +51,22 @@ def run(
         out: folder to write to; by default a new one under runs/.
         json: print one JSON object and nothing else.
     """
+    from rlkit.cli._progress import WaitingBar
+    from rlkit.cli._results import summary
+
+    with WaitingBar(f"reading {problem}") as bar:
+        task, solution, seconds, folder, written = _work(problem, gamma, method, tol, plot, out, bar)
+    if json:
+        found = summary(task, solution, tol, seconds)
+        print(json_format.dumps(found | {"folder": str(folder), "files": list(map(str, written))}))
+    else:
+        print(_report(task, solution, seconds, folder, written))
+
+
+def _work(
+    problem: str, gamma: float, method: Method, tol: float, plot: Path | None, out: Path | None, bar: WaitingBar
+) -> tuple[Problem, Solution, float, Path, list[Path]]:
+    """Read, solve, and write everything down; return what is worth telling."""
     from rlkit.bellman.model import check_question
     from rlkit.cli._problems import read_problem
     from rlkit.cli._results import discarded_if_empty, make_folder, picture, summary, write_picture, write_solution
@@ -59,29 +76,29 @@ def run(
     check_question(task.model, gamma, tol)
     _check_plot(plot, task)
     folder = make_folder(out, task.name)
+    bar.text = f"solving {task.name} (the first run compiles)"
     with discarded_if_empty(folder), Logger(folder) as logger:
-        solution, seconds = _solve(task, gamma, method, tol, logger)
+        solution, seconds = _solve(task, gamma, method, tol, logger, bar)
+        bar.text = "drawing and writing"
         image = picture(task, solution)
         if image is not None:
             logger.image("bellman/solution", image, int(solution.iterations))
-    found = summary(task, solution, tol, seconds)
-    written = write_solution(folder, solution, found)
+    written = write_solution(folder, solution, summary(task, solution, tol, seconds))
     if image is not None:
         written.append(write_picture(folder / "values.png", image))
     if plot is not None:
         written.append(_plot(plot, task, solution))
-    if json:
-        print(json_format.dumps(found | {"folder": str(folder), "files": list(map(str, written))}))
-    else:
-        print(_report(task, solution, seconds, folder, written))
+    return task, solution, seconds, folder, written
 
 
-def _solve(task: Problem, gamma: float, method: Method, tol: float, logger: Logger) -> tuple[Solution, float]:
+def _solve(
+    task: Problem, gamma: float, method: Method, tol: float, logger: Logger, bar: WaitingBar
+) -> tuple[Solution, float]:
     """Solve, with curves into the logger; return the solution and the seconds that it alone took."""
     from rlkit.bellman import BellmanLogger, solve, value_iteration
-    from rlkit.cli._progress import ConvergenceBar
 
-    with BellmanLogger(logger, task.geometry) as log, ConvergenceBar(tol, log) as callback:
+    with BellmanLogger(logger, task.geometry) as log:
+        callback = bar.watch(tol, log)
         begun = time.perf_counter()
         if method != "auto" or task.model.n_states > RECORDED_STATES:
             solution = solve(task.model, gamma, method=method, tol=tol, callback=callback)
@@ -116,12 +133,13 @@ def _report(task: Problem, solution: Solution, seconds: float, folder: Path, wri
     from rlkit.cli._text import start_value, table, values_as_text
 
     shape = "" if task.geometry is None else "{} x {} map, ".format(*task.geometry.shape)
+    iterations = f"{solution.iterations:,} iteration{'' if solution.iterations == 1 else 's'}"
     lines = [
         f"{task.name}: {shape}{task.model.n_states:,} states, {task.model.n_actions} actions",
         "",
         table(
             [
-                ("method", f"{solution.method}, {solution.iterations:,} iterations, {_spell_seconds(seconds)}"),
+                ("method", f"{solution.method}, {iterations}, {_spell_seconds(seconds)}"),
                 ("gamma", f"{solution.gamma:g}"),
                 ("error bound", f"{solution.error_bound:.1e} (proven: no value is further from v* than that)"),
                 ("v*(start)", f"{start_value(task, solution):.6g}"),

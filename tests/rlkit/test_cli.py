@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from rlkit import __version__
-from rlkit.cli import main, verbs
+from rlkit.bellman import Progress
+from rlkit.cli import _progress, main, verbs
 
 OFFICE = 'map = """\nS . #\n. X G\n"""\nstep_reward = -0.1\n'
 
@@ -197,3 +200,22 @@ def test_the_demo_compares_planners_and_learners_with_the_exact_answer(capsys, o
         "learning.png",
     }
     assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 5
+
+
+def test_a_bar_shows_only_on_a_terminal_and_once_the_wait_is_long(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def shown(stream, patience):
+        monkeypatch.setattr(_progress, "PATIENCE", patience)
+        monkeypatch.setattr(sys, "stderr", stream)
+        with _progress.WaitingBar("reading") as bar:
+            note = bar.watch(1e-8, lambda progress: None)
+            note(Progress(1, np.zeros(1), 1.0, 0.9, 1.0))
+            note(Progress(40, np.zeros(1), 1.0, 0.9, 1e-4))
+            time.sleep(0.5)
+        return stream.getvalue()
+
+    assert "iteration 40, error bound 1.0e-04 |#####     |" in shown(Terminal(), 0.0)
+    assert shown(Terminal(), 60.0) == shown(io.StringIO(), 0.0) == ""
