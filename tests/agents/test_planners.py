@@ -20,7 +20,7 @@ def test_a_planner_acts_optimally_after_planning(cls):
     env = GridWorld.load("zhao-5x5")
     planner = cls.for_env(env, gamma=0.9, tol=1e-6)
     metrics = planner.plan(env.model())
-    best = rlkit.bellman.optimal_actions(env.model(), rlkit.bellman.solve(env.model(), 0.9).v, 0.9, 1e-4)
+    best = rlkit.bellman.optimal_actions(env.model(), rlkit.bellman.solve(env.model(), 0.9).v, 0.9, tolerance=1e-4)
     assert all(best[state, planner.act(state)] for state in range(25))
     assert metrics["error_bound"] <= 1e-6
     assert metrics["iterations"] >= 1

@@ -38,7 +38,7 @@ def test_q_learning_finds_the_exact_values_of_a_deterministic_grid():
     exact = rlkit.bellman.solve(env.model(), 0.9)
     # With step size 1 this is asynchronous value iteration: over seeds 0-9 the largest error was 1e-6 to 2e-4.
     assert np.abs(agent.q.max(axis=1) - exact.v).max() < 1e-3
-    best = rlkit.bellman.optimal_actions(env.model(), exact.v, 0.9, 1e-2)
+    best = rlkit.bellman.optimal_actions(env.model(), exact.v, 0.9, tolerance=1e-2)
     assert best[np.arange(25), agent.q.argmax(axis=1)].all()
 
 
