@@ -77,7 +77,7 @@ class Config:
     """
 
     def __post_init__(self) -> None:
-        for spec, annotation in _fields(type(self)):
+        for spec, annotation in _fields(type(self)):  # type: ignore[arg-type]  # a class can be hashed
             value = getattr(self, spec.name)
             if isinstance(value, np.generic):  # a hyperparameter computed with NumPy is a plain number
                 value = value.item()
@@ -102,7 +102,7 @@ class Config:
         Raises:
             ConfigError: for an unknown name (with the nearest known one), a wrong type, or a value out of range.
         """
-        known = {spec.name: annotation for spec, annotation in _fields(cls)}
+        known = {spec.name: annotation for spec, annotation in _fields(cls)}  # type: ignore[arg-type]
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -71,6 +72,7 @@ class Policy:
         self.rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x726C6B69,)))
         self._torch_generator: Any = None
         self.setup()
+        self._made = made_by_setup(vars(self))
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -147,14 +149,18 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Rebuild what `save` saved; reads the checkpoints of a run as well. No code from the file is ever run.
+        """Rebuild what `save` saved; no code from the file is ever run.
+
+        Args:
+            path: a file, a run's checkpoint, or a run's folder, whose newest checkpoint is then taken.
 
         Raises:
             CheckpointError: not a checkpoint, damaged, or of another class.
         """
-        from rlkit import checkpoint
+        from rlkit import checkpoint, run
 
-        return checkpoint.rebuild(cls, checkpoint.load(path))
+        found = run.RunFolder(path).newest() if Path(path).is_dir() else checkpoint.load(path)
+        return checkpoint.rebuild(cls, found)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes that belong to this object, and not to whoever trains it."""
@@ -177,6 +183,14 @@ class Planner(Policy):
             numbers to log.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it plans: define plan()")
+
+
+def made_by_setup(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Describe what an attribute must still be when it is saved: an array's dtype and shape, else the class."""
+    return {
+        name: f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        for name, value in attributes.items()
+    }
 
 
 def _check_space(policy: Policy, role: str, space: Any, types: tuple[type[Space[Any]], ...]) -> None:

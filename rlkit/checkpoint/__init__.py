@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,13 +21,12 @@ from rlkit.checkpoint import archive
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
 from rlkit.errors import CheckpointError, ConfigError, Diverged
-
-if TYPE_CHECKING:
-    from rlkit.policy import Policy
+from rlkit.policy import Policy, made_by_setup
 
 FORMAT, VERSION = "rlkit checkpoint", 1
-GIVEN = ("observation_space", "action_space", "config", "seed")  # saved apart from what is learnt
-AnyPolicy = TypeVar("AnyPolicy", bound="Policy")
+GIVEN = ("observation_space", "action_space", "config", "seed", "_made")  # not among what is learnt
+TEMPLATED = ("object", "module", "stateful", "config", "borrowed")  # nodes that are restored into what setup() makes
+AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
 
 __all__ = ["Checkpoint", "load", "reading", "rebuild", "restore", "save"]
 
@@ -111,14 +110,28 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
 
 
 def _describe(encoder: Encoder, policy: Policy) -> dict[str, Any]:
+    attributes = _attributes(policy)
+    state = {name: encoder.encode(value, f"agent.{name}") for name, value in attributes.items()}
+    _check_restorable(attributes, state, vars(policy)["_made"])
     return {
         "class": type(policy).__name__,
         "observation_space": encoder.encode(policy.observation_space, "agent.observation_space"),
         "action_space": encoder.encode(policy.action_space, "agent.action_space"),
         "config": encoder.encode(policy.config.to_dict(), "agent.config"),
         "seed": encoder.encode(policy.seed, "agent.seed"),
-        "state": {name: encoder.encode(value, f"agent.{name}") for name, value in _attributes(policy).items()},
+        "state": state,
     }
+
+
+def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: dict[str, str]) -> None:
+    """Refuse to write what `restore` would refuse to read."""
+    for name, now in made_by_setup(attributes).items():
+        before, node = made.get(name), state[name]
+        array = isinstance(node, dict) and "array" in node
+        if array and before not in (None, now, "NoneType"):
+            raise CheckpointError(f"agent.{name}: is {now}, and setup() makes {before}; an array keeps shape and dtype")
+        if isinstance(node, dict) and any(kind in node for kind in TEMPLATED) and before != now:
+            raise CheckpointError(f"agent.{name}: a {now} can only be restored if setup() makes one")
 
 
 def _check_finite(encoder: Encoder) -> None:

@@ -144,9 +144,30 @@ def test_objects_that_setup_makes_are_restored_into(tmp_path):
     assert (back.weights.tolist(), back.child[0].weights.tolist()) == ([5, 0], [0, 7])
 
 
-def test_objects_that_setup_does_not_make_are_not_made_by_a_file(tmp_path):
-    with pytest.raises(CheckpointError, match=r"agent\.content: is a Node, where setup\(\) makes a NoneType"):
+def test_objects_that_setup_does_not_make_are_refused_before_they_are_lost(tmp_path):
+    with pytest.raises(CheckpointError, match=r"agent\.content: a Node can only be restored if setup\(\) makes one"):
         round_trip(Node(), tmp_path)
+
+
+def test_an_array_that_has_grown_is_refused_before_it_is_lost(tmp_path):
+    agent = QLearning.for_env(Corridor())
+    agent.q = agent.q[:3]
+    with pytest.raises(CheckpointError, match=r"agent\.q: is float64 \(3, 2\), and setup\(\) makes float64 \(6, 2\)"):
+        agent.save(tmp_path / "agent.npz")
+
+
+def test_a_file_cannot_have_objects_made(tmp_path):
+    class Tree(Bag):
+        def setup(self):
+            self.content = Node()
+
+    tree = Tree(SPACE, SPACE)
+    tree.content.child = [Node()]
+    tree.save(tmp_path / "tree.npz")
+    with pytest.raises(
+        CheckpointError, match=r"agent\.content\.child\[0\]: is a Node, where setup\(\) makes a NoneType"
+    ):
+        Tree.load(tmp_path / "tree.npz")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,7 @@ def run_until_killed(world, folder, steps, pause):
     return not os.WIFSIGNALED(status)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its children")
 @pytest.mark.parametrize("world", [frozen_lake, slippery_grid])
 def test_a_run_that_is_killed_at_random_moments_ends_like_one_that_is_not(tmp_path, world):
     steps, pauses = 600, random.Random(0)
@@ -211,7 +212,8 @@ def test_train_with_resume_finishes_what_is_missing(tmp_path):
 def test_a_runs_checkpoint_is_also_its_agents(tmp_path):
     trainer = trainer_of(slippery_grid, tmp_path / "run")
     trainer.run(200)
-    assert (QLearning.load(trainer.folder.saved()[0]).q == trainer.agent.q).all()
+    for path in (trainer.folder.saved()[0], tmp_path / "run"):
+        assert (QLearning.load(path).q == trainer.agent.q).all()
 
 
 def test_a_run_says_what_it_was(tmp_path):
