@@ -53,7 +53,9 @@ class WaitingBar:
             return
         from tqdm import tqdm
 
-        with tqdm(total=1.0, bar_format="{desc} |{bar}| {elapsed}", leave=False, file=sys.stderr) as bar:
+        with tqdm(
+            desc=self.text, total=1.0, bar_format="{desc} |{bar}| {elapsed}", leave=False, file=sys.stderr
+        ) as bar:
             while not self._over.wait(INTERVAL):
                 bar.n = self.share
                 bar.set_description_str(self.text, refresh=True)
