@@ -76,9 +76,6 @@ def _plan(method: Any, folder: Path) -> tuple[Solution, list[Progress], float]:
 
     model = GridWorld.load(MAP).model()
     seen: list[Progress] = []
-    begun = time.perf_counter()
-    solution = solve(model, GAMMA, method=method)
-    seconds = time.perf_counter() - begun
     with BellmanLogger(folder, model) as log:
 
         def callback(progress: Progress) -> None:
@@ -86,7 +83,9 @@ def _plan(method: Any, folder: Path) -> tuple[Solution, list[Progress], float]:
             seen.append(progress)
 
         log.finish(solve(model, GAMMA, method=method, callback=callback))
-    return solution, seen, seconds
+    begun = time.perf_counter()  # of a second time: the first run may compile
+    solution = solve(model, GAMMA, method=method)
+    return solution, seen, time.perf_counter() - begun
 
 
 def _row(name: str, work: str, seconds: float, q: NDArray[np.float64], bound: float | None) -> tuple[str, ...]:
