@@ -1,4 +1,9 @@
-"""Solvers of the Bellman equations of finite MDPs, with proven error bounds."""
+"""Solvers of the Bellman equations of finite MDPs, with proven error bounds.
+
+One algorithm a file: `value_iteration`, `policy_iteration`, `truncated_policy_iteration`, `policy_evaluation`,
+`soft_value_iteration`, and `episodic` for all of them at discount 1; `bounds` is the theory that proves their answers,
+`model` what they ask of a model, and `sparse` the fast way for a `FiniteMDP`.
+"""
 
 from rlkit.bellman.logging import BellmanLogger
 from rlkit.bellman.model import Model, Sweeps

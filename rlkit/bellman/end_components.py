@@ -119,7 +119,10 @@ def end_components(choices: Choices, allowed: Bools) -> tuple[NDArray[np.int64],
 
 
 def way_to(choices: Choices, allowed: Bools, goals: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Find, for every state, an allowed choice that gets nearer to a goal with positive probability.
+    """Find, for every state, an allowed choice on a good way to a goal, so that who follows them gets there surely.
+
+    A transition of probability p counts as 1 / p steps, the tries that it takes if they are free; the choices are
+    those of the shortest paths (Dijkstra 1959). Each leads nearer with positive probability.
 
     Args:
         choices: what there is.
@@ -129,15 +132,36 @@ def way_to(choices: Choices, allowed: Bools, goals: NDArray[np.int64] | None = N
     Returns:
         One choice a state, int64 `(X,)`; -1 at goals, -2 where no goal can be reached.
     """
-    way = np.full(choices.n_states, -2, dtype=np.int64)  # [X]
+    from scipy.sparse.csgraph import dijkstra
+
+    sink = choices.n_states
+    matrix = choices.matrix
+    row = np.repeat(np.arange(choices.owner.size), np.diff(matrix.indptr))
+    head, tries = matrix.indices.astype(np.int64), 1.0 / matrix.data
     if goals is None:
-        rows = np.flatnonzero(allowed & choices.ends)[::-1]  # so that the lowest is written last
-        way[choices.owner[rows]] = rows
-        goals = np.unique(choices.owner[rows])
+        last = np.flatnonzero(choices.ends)
+        gone = 1.0 - matrix.sum(axis=1)[last]
+        row, head = np.concatenate([row, last]), np.concatenate([head, np.full(last.size, sink)])
+        tries = np.concatenate([tries, 1.0 / np.maximum(gone, 1e-16)])
     else:
+        is_goal = np.zeros(sink + 1, dtype=bool)
+        is_goal[goals] = True
+        head = np.where(is_goal[head], sink, head)
+    used = allowed[row]
+    row, head, tries = row[used], head[used], tries[used]
+
+    tail = choices.owner[row]
+    order = np.lexsort((tries, tail, head))
+    fresh = np.diff(head[order] * (sink + 1) + tail[order], prepend=-1) != 0  # of parallel ways, the shortest
+    first = order[fresh]
+    backwards = sp.csr_array((tries[first], (head[first], tail[first])), shape=(sink + 1, sink + 1))
+    distance = dijkstra(backwards, indices=sink)
+
+    way = np.full(sink, -2, dtype=np.int64)  # [X]
+    nearest = (distance[head] + tries <= distance[tail]) & np.isfinite(distance[tail])
+    way[tail[nearest][::-1]] = row[nearest][::-1]  # the lowest is written last
+    if goals is not None:
         way[goals] = -1
-    leading = choices.leading_to
-    _search_back(leading.indptr, leading.indices, choices.owner, allowed, goals, way)
     return way
 
 
@@ -165,20 +189,3 @@ def _drop_leaks(indptr: Any, rows: Any, owner: Any, inside: Any) -> None:
                 if left[owner[row]] == 0:
                     stack[size] = owner[row]
                     size += 1
-
-
-@njit(cache=True)
-def _search_back(indptr: Any, rows: Any, owner: Any, allowed: Any, goals: Any, way: Any) -> None:
-    """Fill `way` breadth first, backwards from the goals."""
-    queue = np.empty(indptr.size - 1, dtype=np.int64)
-    queue[: goals.size] = goals
-    taken, size = 0, goals.size
-    while taken < size:
-        state = queue[taken]
-        taken += 1
-        for k in range(indptr[state], indptr[state + 1]):
-            row = rows[k]
-            if allowed[row] and way[owner[row]] == -2:
-                way[owner[row]] = row
-                queue[size] = owner[row]
-                size += 1

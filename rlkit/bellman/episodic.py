@@ -52,6 +52,7 @@ class Episodes:
 
     Attributes:
         choices: of the X states that are left.
+        ending: the choices of a policy that ends, and soon, int64 `(X,)`.
         home: which of them each state of the MDP belongs to, -1 for terminal ones, int64 `(S,)`.
         original: the choices before components became states.
         idle: which of `original` stay inside a component that pays nothing.
@@ -60,6 +61,7 @@ class Episodes:
     """
 
     choices: Choices
+    ending: Rows
     home: NDArray[np.int64]
     original: Choices
     idle: Bools
@@ -99,7 +101,7 @@ class Episodes:
         if start is not None:
             v[self.home[self.live]] = start[self.live]
         elif from_policy:
-            v = _evaluate_rows(self.choices, way_to(self.choices, np.ones(self.choices.owner.size, dtype=bool)))
+            v = _evaluate_rows(self.choices, self.ending)
         return v
 
 
@@ -114,7 +116,7 @@ def policy_iteration(model: Model, *, tol: float, limit: int, callback: Callback
     episodes = prepare(mdp)
     choices = episodes.choices
     report = Reporter(callback)
-    rows = way_to(choices, np.ones(choices.owner.size, dtype=bool))  # ends, and is short
+    rows = episodes.ending
     total = -np.inf
     for iteration in range(1, limit + 1):
         v = _evaluate_rows(choices, rows)
@@ -126,7 +128,7 @@ def policy_iteration(model: Model, *, tol: float, limit: int, callback: Callback
             break
         total = v.sum()
         rows = np.where(better, choices.first(q == best[choices.owner]), rows)
-    return _finish(model, episodes, v, rows, "policy_iteration", iteration, tol)
+    return _finish(model, episodes, v, certify(choices, v, rows), rows, "policy_iteration", iteration, tol)
 
 
 def value_iteration(
@@ -160,19 +162,21 @@ def value_iteration(
         q = choices.q(v)
         best = choices.best(q)
         residual = float(np.abs(best - v).max(initial=0.0))
-        rows = choices.first(q == best[choices.owner])
         resolved = residual <= choices.slack(best)
-        if residual <= wanted or resolved:
-            bound = certify(choices, best, rows)
+        hopeless = resolved or iteration == limit or patience.lost(residual, best)
+        if residual <= wanted or hopeless:
+            bound = certify(choices, best, choices.first(q == best[choices.owner]))
             wanted = 0.5 * residual * min(1.0, tol / max(bound, tol))
         report(iteration, episodes.values(best), residual, bound)
-        v = best
-        if bound <= tol or resolved or patience.lost(residual, v):
+        if bound <= tol or hopeless:
             break
-        process, rewards = choices.matrix[rows], choices.rewards[rows]
-        for _ in range(evaluation_sweeps - 1):
-            v = rewards + process @ v
-    return _finish(model, episodes, v, rows, method, iteration, tol)
+        v = best
+        if evaluation_sweeps > 1:
+            rows = choices.first(q == best[choices.owner])
+            process, rewards = choices.matrix[rows], choices.rewards[rows]
+            for _ in range(evaluation_sweeps - 1):
+                v = rewards + process @ v
+    return _finish(model, episodes, best, bound, choices.first(q == best[choices.owner]), method, iteration, tol)
 
 
 class _Patience:
@@ -200,24 +204,20 @@ def evaluate(mdp: FiniteMDP, policy: ArrayLike) -> tuple[Floats, float]:
     vanishing = None if mdp.termination is None else mdp.mean(policy, mdp.termination)[:, None]
     chain = FiniteMDP(process.transitions, process.rewards[:, None], mdp.terminal, termination=vanishing)  # A = 1
     episodes = prepare(chain, roundings=process.roundings)
-    choices = episodes.choices
-    rows = way_to(choices, np.ones(choices.owner.size, dtype=bool))
-    v = _evaluate_rows(choices, rows)
-    return episodes.values(v), certify(choices, v, rows)
+    v = _evaluate_rows(episodes.choices, episodes.ending)
+    return episodes.values(v), certify(episodes.choices, v, episodes.ending)
 
 
 def _finish(
-    model: Model, episodes: Episodes, v: Floats, rows: Rows, method: str, iteration: int, tol: float
+    model: Model, episodes: Episodes, v: Floats, bound: float, rows: Rows, method: str, iterations: int, tol: float
 ) -> Solution:
-    """Certify v and take, among the choices that tie up to rounding, the lowest."""
+    """Take, among the choices that tie up to rounding, the lowest, and carry all back to the MDP's states."""
     choices = episodes.choices
-    bound = certify(choices, v, rows)
-    if bound <= tol:
-        q = choices.q(v)
-        tied = q >= choices.best(q)[choices.owner] - 2 * choices.slack(v)
-        if not end_components(choices, tied)[1].any():
-            rows = choices.first(tied)
-    solution = Solution(episodes.values(v), bound, 1.0, method, iteration, model, episodes.policy(rows))
+    q = choices.q(v)
+    tied = q >= choices.best(q)[choices.owner] - 2 * choices.slack(v)  # [K]
+    if bound <= tol and not end_components(choices, tied)[1].any():
+        rows = choices.first(tied)
+    solution = Solution(episodes.values(v), bound, 1.0, method, iterations, model, episodes.policy(rows))
     return accept(solution, tol)
 
 
@@ -310,10 +310,11 @@ def prepare(mdp: FiniteMDP, *, roundings: int = 0) -> Episodes:
     home = np.full(mdp.n_states, -1, dtype=np.int64)  # [S]
     home[live] = where
     _refuse_gains(choices, home)
-    lost = np.flatnonzero(way_to(choices, np.ones(choices.owner.size, dtype=bool)) == -2)
+    ending = way_to(choices, np.ones(choices.owner.size, dtype=bool))
+    lost = np.flatnonzero(ending == -2)
     if lost.size:
         raise InvalidModel(f"gamma=1: {_name(home, lost[0])} can never reach a terminal state, and loses for ever")
-    return Episodes(choices, home, original, idle, live, mdp.n_actions)
+    return Episodes(choices, ending, home, original, idle, live, mdp.n_actions)
 
 
 def _collapse(original: Choices, component: NDArray[np.int64], idle: Bools) -> tuple[Choices, NDArray[np.int64]]:

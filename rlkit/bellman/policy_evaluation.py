@@ -74,9 +74,9 @@ def _iterate(
         before, v = v, process.backup(v, gamma)
         change = v - before
         low, high = float(change.min()), float(change.max())
-        shift, bound, resolved = after_backup(process, gamma, low, high, v)
+        shift, bound, finished = after_backup(process, gamma, low, high, v, tol=tol)
         report(iteration, v, max(high, -low), bound)
-        if bound <= tol or resolved:
+        if finished:
             break
     return v + shift, bound, iteration
 

@@ -54,9 +54,9 @@ def soft_value_iteration(
         v[terminal] = 0.0
         change = v - before
         low, high = float(change.min()), float(change.max())
-        shift, bound, resolved = after_backup(model, gamma, low, high, v, extra)
+        shift, bound, finished = after_backup(model, gamma, low, high, v, tol=tol, extra=extra)
         report(iteration, v, max(high, -low), bound)
-        if bound <= tol or resolved:
+        if finished:
             break
     v = v + shift
     policy = _policy(model.q_from_v(v, gamma), temperature)

@@ -24,6 +24,10 @@ _TEXTBOOK = {
 }
 
 
+_SMALL = 5_000
+"""The states up to which direct solves are faster than sweeps, measured on grids at gamma = 1."""
+
+
 def solve(
     model: Model,
     gamma: float,
@@ -35,8 +39,8 @@ def solve(
 ) -> Solution:
     """Find the optimal values, with a proof that `max|v - v*| <= tol`.
 
-    "auto" takes the model's own fastest method (`Model.optimal_values`) for gamma < 1, and policy iteration with
-    direct solves for gamma = 1; the others are the textbooks' algorithms.
+    "auto" takes the model's own fastest method (`Model.optimal_values`) for gamma < 1; for gamma = 1, policy iteration
+    up to 5000 states and truncated policy iteration beyond. The others are the textbooks' algorithms.
 
     Args:
         model: a `FiniteMDP`, or anything else that implements `Model`.
@@ -58,7 +62,8 @@ def solve(
         return _TEXTBOOK[method](model, gamma, tol=tol, max_iterations=max_iterations, callback=callback)
     check_question(model, gamma, tol)
     if gamma == 1.0:
-        return policy_iteration(model, gamma, tol=tol, max_iterations=max_iterations, callback=callback)
+        episodic = policy_iteration if model.n_states <= _SMALL else truncated_policy_iteration
+        return episodic(model, gamma, tol=tol, max_iterations=max_iterations, callback=callback)
     on_sweep = None if callback is None else _on_sweep(model, gamma, callback)
     found = model.optimal_values(gamma, tol=tol, max_sweeps=check_limit(max_iterations), on_sweep=on_sweep)
     return accept(Solution(found.v, found.error_bound, gamma, "auto", found.iterations, model), tol)

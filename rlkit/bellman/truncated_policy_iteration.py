@@ -56,9 +56,9 @@ def truncated_policy_iteration(
         v = mdp.backup(u, gamma)  # the improvement's own sweep: T u = T_pi u for the greedy pi
         change = v - u
         low, high = float(change.min()), float(change.max())
-        shift, bound, resolved = after_backup(mdp, gamma, low, high, v)
+        shift, bound, finished = after_backup(mdp, gamma, low, high, v, tol=tol)
         report(iteration, v, max(high, -low), bound)
-        if bound <= tol or resolved:
+        if finished:
             break
         process = mdp.induced_by(mdp.greedy(u, gamma))
         u = v

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.bellman.bounds import midrange, rounding_slack
+from rlkit.bellman.bounds import float_floor, midrange, rounding_slack
 from rlkit.bellman.model import Model, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
 from rlkit.errors import InvalidModel
@@ -57,16 +57,23 @@ def value_iteration(
         before, v = v, model.backup(v, gamma)
         change = v - before  # [S], T v - v of the iterate before
         low, high = float(change.min()), float(change.max())
-        shift, bound, resolved = after_backup(model, gamma, low, high, v)
+        shift, bound, finished = after_backup(model, gamma, low, high, v, tol=tol)
         report(iteration, v, max(high, -low), bound)
-        if bound <= tol or resolved:
+        if finished:
             break
     return accept(Solution(v + shift, bound, gamma, "value_iteration", iteration, model), tol)
 
 
 def sweeps_to_rounding(gamma: float) -> int:
-    """Return how many contractions by gamma make a residual 2**60 times smaller, all that float64 can show of it."""
-    return 1 if gamma == 0.0 else math.ceil(60 * math.log(2.0) / -math.log(gamma)) + 1
+    """Return how many contractions by gamma make a residual 2**60 times smaller, all that float64 can show of it.
+
+    Where that is over a billion (gamma above 1 - 4e-8), nobody could wait for it, and it is 100000: what is not proven
+    by then is `NotConverged`.
+    """
+    if gamma == 0.0:
+        return 1
+    needed = math.ceil(60 * math.log(2.0) / -math.log(gamma)) + 1
+    return needed if needed <= 1_000_000_000 else 100_000
 
 
 def after_backup(
@@ -75,23 +82,36 @@ def after_backup(
     low: float,
     high: float,
     v: NDArray[np.float64],
+    *,
+    tol: float,
     extra: float = 0.0,
 ) -> tuple[float, float, bool]:
     """Certify v = T u from the residuals of u: those of v are at most gamma times as large.
 
     Args:
-        low, high: the range of T u - u; with terminal states it may or may not include their 0.
+        low, high: the range of T u - u; where episodes can end it may or may not include their 0.
         v: T u, `(S,)`.
+        tol: the error asked for.
         extra: rounding of the operator beyond that of a Bellman backup.
 
     Returns:
-        The shift and the bound of `midrange`, and whether what is left is float64's rounding.
+        The shift and the bound of `midrange`, and whether to stop: `tol` is reached, or cannot be, because only
+        float64's rounding is left, or (gamma above 0.9999, when getting there takes long) because v* is proven to be
+        so large that float64 cannot resolve `tol`.
     """
-    slack = rounding_slack(model.max_abs_reward + float(np.abs(v).max()) + max(high, -low), model.n_outcomes) + extra
+    least, most, change = float(v.min()), float(v.max()), max(high, -low)
     defect = getattr(model, "row_defect", 0.0)  # a matrix-free model's rows sum to 1 by construction
+    slack = rounding_slack(model.max_abs_reward + max(most, -least) + change, model.n_outcomes)
+    slack += extra + gamma * defect * change
     shift, bound = midrange(gamma * low, gamma * high, gamma, terminal=model.has_terminal, slack=slack, defect=defect)
-    left = max(high, -low) if model.has_terminal else high - low
-    return shift, bound, gamma * left <= slack or not math.isfinite(bound)
+    if bound <= tol:
+        return shift, bound, True
+    left = change if model.has_terminal else high - low
+    if gamma * left <= slack or not math.isfinite(bound):
+        return shift, bound, True
+    v_max = max(most + shift, -least - shift, bound) - bound  # at most max |v*|
+    floor = rounding_slack(model.max_abs_reward, model.n_outcomes) / (1.0 - gamma) + float_floor(gamma, v_max)
+    return shift, bound, tol < floor and gamma > 0.9999
 
 
 def starting_values(model: Model, start: ArrayLike | None) -> NDArray[np.float64]:

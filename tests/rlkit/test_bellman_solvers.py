@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -187,10 +188,20 @@ def test_a_tolerance_below_the_float_floor_is_refused_with_the_number(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_runs_for_ever_however_near_to_one_the_discount(method):
-    mdp = FiniteMDP.from_arrays(np.array([[[0.5, 0.5], [0.5, 0.5]]]), [1.0, 2.0])
-    with pytest.raises(NotConverged):
-        bellman.solve(mdp, 1 - 1e-15, method=method)
+@pytest.mark.parametrize("rewards", [[1.0, 2.0], [1.0, -1.0]])
+@pytest.mark.parametrize("chain", [np.full((2, 2), 0.5), np.eye(2)[::-1], np.eye(2)])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_runs_for_ever_however_near_to_one_the_discount(method, rewards, chain, terminal):
+    """Two states that take turns do not forget where they started: sweeps would need 1 / (1 - gamma) of them."""
+    mdp = FiniteMDP.from_arrays(chain[None], rewards, [False, terminal])
+    with contextlib.suppress(NotConverged):
+        assert bellman.solve(mdp, 1 - 1e-15, method=method, tol=1e-12).error_bound <= 1e-12
+
+
+def test_sweeps_that_would_take_longer_than_anyone_waits_are_not_made():
+    mdp = FiniteMDP.from_arrays(np.eye(2)[None], [1e-20, 0.0], [False, True])  # v* = 1e-5, after 1e16 sweeps
+    with pytest.raises(NotConverged, match="after 100000 iterations"):
+        bellman.value_iteration(mdp, 1 - 1e-15, tol=1e-12)
 
 
 def test_values_that_overflow_are_refused():

@@ -168,6 +168,14 @@ def test_termination_ends_without_entering_a_state_and_must_complete_the_row():
         FiniteMDP(half, [[1.0]], termination=[[-0.5]])
 
 
+def test_the_operator_refuses_values_of_another_shape_and_takes_any_numbers():
+    mdp = FiniteMDP.from_arrays(P, R)
+    for operator in (mdp.q_from_v, mdp.backup, mdp.greedy, mdp.residual):
+        with pytest.raises(InvalidModel, match=r"v has shape \(3,\), expected \(2,\)"):
+            operator(np.zeros(3), 0.9)
+    assert mdp.backup([1, 0], 1).tolist() == [3.0, 4.25]
+
+
 def test_the_reward_of_the_terminating_transition_counts_and_nothing_after_it():
     table = {0: {0: [(0.5, 1, 3.0, True), (0.5, 0, 1.0, False)]}, 1: {0: [(1.0, 1, 100.0, False)]}}
     mdp = FiniteMDP.from_gymnasium(Table(table))
