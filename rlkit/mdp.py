@@ -105,7 +105,8 @@ class FiniteMDP(_Immutable):
         ends = _as_terminal(terminal, n_states)  # [S]
         vanishing = _as_termination(termination, reward.shape)  # [S, A] or None
         _check_rewards(reward)
-        if ends.any():
+        if reward[ends].any():
+            reward = reward if reward.flags.writeable else reward.copy()
             reward[ends] = 0.0
         longest, defect = _check_transitions(matrix, ends, vanishing, n_actions, tolerance)
         self._set(
@@ -425,8 +426,10 @@ def _check_transitions(
         raise InvalidModel(_explain(matrix, verdict, row, detail, n_actions, termination))
     terms = longest + (termination is not None)
     if worst > 4 * (terms + 2) * UNIT_ROUNDOFF:
+        if not matrix.data.flags.writeable:
+            matrix.data = matrix.data.copy()
         kernels.normalise_rows(matrix.indptr, matrix.data, vanishing)
-        worst = kernels.check_rows(*arguments)[-1]
+        worst = kernels.check_rows(matrix.indptr, matrix.indices, matrix.data, *arguments[3:])[-1]
     return int(longest), float(worst) + max(terms - 1, 0) * UNIT_ROUNDOFF
 
 

@@ -66,6 +66,18 @@ def test_handed_over_arrays_are_not_copied():
     assert not mdp.transitions.data.flags.writeable
 
 
+def test_read_only_arrays_can_be_handed_over_and_stay_as_they_are():
+    first = FiniteMDP.from_arrays(P, R)
+    second = FiniteMDP(first.transitions, first.rewards, [False, True], copy=False)
+    assert second.rewards.tolist() == [[1.0, 2.0], [0.0, 0.0]]
+    assert first.rewards.tolist() == R.tolist()
+    off = first.transitions * (1 + 1e-10)
+    off.data.flags.writeable = False
+    third = FiniteMDP(off, R, copy=False)
+    assert third.transitions.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-15)
+    assert off.sum(axis=1)[0] > 1
+
+
 def test_a_model_cannot_be_changed():
     mdp = FiniteMDP.from_arrays(P, R)
     with pytest.raises(AttributeError, match="immutable"):
