@@ -114,12 +114,15 @@ def colour_scale(values: NDArray[np.float64]) -> tuple[Normalize, Colormap]:
     return Normalize(low, high), colormaps["viridis"].with_extremes(bad=WALL)
 
 
-def colour_bar(ax: Axes, mappable: ScalarMappable) -> None:
+def colour_bar(ax: Axes, mappable: ScalarMappable, values: NDArray[np.float64]) -> None:
     """Add a bar as high as the map and 0.15 inch wide, whatever the map's proportions."""
     inches = ax.get_window_extent().width / figure_of(ax).dpi
     place = ax.inset_axes((1.0 + 0.12 / inches, 0.0, 0.15 / inches, 1.0))
     bar = figure_of(ax).colorbar(mappable, cax=place)
     bar.outline.set_visible(False)
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() < finite.max():  # of diverging colours, the part that occurs
+        place.set_ylim(float(finite.min()), float(finite.max()))
     place.tick_params(length=2, labelsize=8, color="#888888", labelcolor="#555555")
 
 
@@ -134,7 +137,7 @@ def paint_values(ax: Axes, geometry: Geometry, values: NDArray[np.float64]) -> S
     stride = -(-max(height, width) // LARGEST_SIDE)
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     image = ax.imshow(grid[::stride, ::stride], cmap=colours, norm=norm, interpolation="nearest", extent=extent)
-    colour_bar(ax, image)
+    colour_bar(ax, image, values[live])
     return image
 
 

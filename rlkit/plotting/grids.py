@@ -94,7 +94,7 @@ def plot_q(geometry: Geometry, q: ArrayLike, *, ax: Axes | None = None, title: s
     values, cells = values[live], np.asarray(geometry.cells)[live]
     ax, cell_points = grid_axes(geometry, ax, title)
     painted = _paint_wedges(ax, geometry, values, cells, cell_points)
-    colour_bar(ax, painted)
+    colour_bar(ax, painted, values)
     mark_cells(ax, geometry, cell_points, corners=False)
     _write_q(ax, geometry, values, cells, painted, cell_points)
     return figure_of(ax)
