@@ -20,6 +20,7 @@ from rlkit.errors import (
     MapError,
     NotConverged,
     RlkitError,
+    SpaceError,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ __all__ = [
     "Policy",
     "ReplayAgent",
     "RlkitError",
+    "SpaceError",
     "Trainer",
     "Transition",
     "agents",
