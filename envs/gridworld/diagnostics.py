@@ -11,7 +11,7 @@ from rlkit.envs.gridworld.origin import Place
 from rlkit.errors import MapError, MapWarning
 
 MOST_TOLD = 100
-"""Problems beyond this many are counted, not told."""
+"""Problems beyond this many are not told one by one."""
 
 
 class Diagnostics:
@@ -25,23 +25,21 @@ class Diagnostics:
         self.source = source
         self._errors: list[tuple[Place, str]] = []
         self._warnings: list[tuple[Place, str]] = []
-        self._untold = 0
+        self._untold = False
 
     @property
     def failed(self) -> bool:
         """Whether there is an error."""
         return bool(self._errors)
 
-    @property
-    def full(self) -> bool:
-        """Whether further errors would only be counted."""
-        return len(self._errors) >= MOST_TOLD
+    def enough(self) -> bool:
+        """Return whether further errors would not be told: whoever goes through a long list asks, and stops there."""
+        self._untold = len(self._errors) >= MOST_TOLD
+        return self._untold
 
     def error(self, text: str, at: Place | None = None) -> None:
         """Note what makes the map unusable."""
-        if self.full:
-            self._untold += 1
-        else:
+        if not self.enough():
             self._errors.append((at or Place(0, 0, self.source), text))
 
     def warn(self, text: str, at: Place | None = None) -> None:
@@ -57,7 +55,7 @@ class Diagnostics:
         """
         if self._errors:
             problems = [f"{at}: {text}" for at, text in sorted(self._errors)]
-            raise MapError(*problems, *[f"{self.source}: and {self._untold} more problems"] * (self._untold > 0))
+            raise MapError(*problems, *[f"{self.source}: and more problems"] * self._untold)
         for at, text in self._warnings:
             warnings.warn(f"{at}: {text}", MapWarning, stacklevel=4)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, get_args
 
 import numpy as np
 
 from rlkit.config import Range
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND, DIRECTIONS, Cell, Kind
-from rlkit.envs.gridworld.diagnostics import Diagnostics, nearest, spell
+from rlkit.envs.gridworld.diagnostics import MOST_TOLD, Diagnostics, nearest, spell
 from rlkit.envs.gridworld.origin import Place
 from rlkit.envs.gridworld.rules import REWARD_RANGE
 
@@ -52,6 +53,8 @@ def read_legend(legend: Legend, diagnostics: Diagnostics, locate: Locate = nowhe
     pairs = legend.items() if isinstance(legend, Mapping) else [(cell.character, as_table(cell)) for cell in legend]
     seen: set[str] = set()
     for character, table in pairs:
+        if diagnostics.enough():
+            break
         trouble = unusable(character)
         if character in seen:
             trouble = "stands in the legend twice"
@@ -124,7 +127,7 @@ def _read_values(table: Mapping[str, Any], kind: Any, troubles: list[tuple[str |
         troubles.append(("kind", f"unknown kind {spell(kind)}; {nearest(str(spell(kind)), KINDS)}"))
     takes = keys_of(kind) if known_kind else _KEYS
     values: dict[str, Any] = {}
-    for key, value in table.items():
+    for key, value in islice(table.items(), MOST_TOLD + 1):
         if key not in _KEYS:
             troubles.append((key, f"unknown key {spell(key)}; {nearest(str(key), _KEYS)}"))
         elif key not in takes:

@@ -113,9 +113,10 @@ class _Document:
         """Return the rules that the document sets, those that are in order."""
         rules: dict[str, Any] = {}
         for key, value in table.items():
+            if self.diagnostics.enough():
+                break
             if key not in KEYS:
-                hint = "" if self.diagnostics.full else nearest(key, KEYS)
-                self.diagnostics.error(f"unknown key {spell(key)}; {hint}", self._at(key))
+                self.diagnostics.error(f"unknown key {spell(key)}; {nearest(key, KEYS)}", self._at(key))
             elif key == "rules" and not (isinstance(value, str) and value in PRESETS):
                 known = ", ".join(map(repr, PRESETS))
                 text = f"rules = {spell(value)} is no preset; known: {known}; single rules stand at the top level"

@@ -85,9 +85,8 @@ def _read_drawing(origin: TextOrigin, characters: list[str], diagnostics: Diagno
 def _note_unknown(origin: TextOrigin, characters: list[str], diagnostics: Diagnostics) -> None:
     known = {*characters, " ", "\n"}
     for character in (character for character in dict.fromkeys(origin.drawing) if character not in known):
-        if diagnostics.full:
-            diagnostics.error("")
-            continue
+        if diagnostics.enough():
+            break
         more = origin.drawing.count(character) - 1
         text = _explain_unknown(character, characters) + (f" (and {more} more of it)" if more else "")
         diagnostics.error(text, origin.place_at(origin.drawing.index(character)))
@@ -103,11 +102,12 @@ def _explain_unknown(character: str, characters: list[str]) -> str:
 
 def _note_ragged(origin: TextOrigin, rows: list[str], diagnostics: Diagnostics) -> None:
     (width, _), *others = Counter(map(len, rows)).most_common()
-    if others:
-        for index, row in enumerate(rows):
-            if len(row) != width:
-                at = None if diagnostics.full else origin.place(index, min(width, len(row)))
-                diagnostics.error(f"row {index} has {len(row)} cells, the others have {width}", at)
+    ragged = (index for index, row in enumerate(rows) if len(row) != width) if others else ()
+    for index in ragged:
+        if diagnostics.enough():
+            break
+        text = f"row {index} has {len(rows[index])} cells, the others have {width}"
+        diagnostics.error(text, origin.place(index, min(width, len(rows[index]))))
 
 
 def _first(given: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> tuple[int, int]:
