@@ -101,10 +101,10 @@ class Trainer:
         self._observation_fault = finder_of_faults(env.observation_space, bounds=False)
         self._action_fault = finder_of_faults(env.action_space, bounds=True)
         self._began = (0.0, 0)  # time and step at which the current call of run began
-        self._end = 0  # the step at which it will end
         self._logged = 0  # step of the last row
-        self._saved = -1  # step of the last checkpoint
-        self._saved_at = 0.0
+        self._saved = (-1, -1)  # step of the last checkpoint, and of the last row that it knows of
+        self._tried = 0  # step of the last attempt at one
+        self._tried_at = 0.0
         self._save_took = 0.0
         self._due = 0  # the next step at which something other than stepping is due
 
@@ -120,7 +120,6 @@ class Trainer:
         """
         self._open()
         self._began = (time.monotonic(), self.step)
-        self._end = self.step + steps
         self._stopping = False
         try:
             for callback in self.callbacks:
@@ -161,7 +160,8 @@ class Trainer:
             self._restore({name: saved.decoder.decode(node, None, f"trainer.{name}") for name, node in nodes})
         self.folder = folder
         self.logger = Logger(folder.path, console=self.console, resume_from=self.step)
-        self._saved, self._saved_at = self.step, time.monotonic()
+        self._saved = (self.step, self._logged)
+        self._tried, self._tried_at = self.step, time.monotonic()
         folder.sweep()
         self._plan()
         return self.step
@@ -249,7 +249,7 @@ class Trainer:
     def _plan(self) -> None:
         self._due = self._logged + self.log_every
         if self.checkpoint_every is not None and self.folder is not None:
-            self._due = min(self._due, self._saved + self.checkpoint_every)
+            self._due = min(self._due, self._tried + self.checkpoint_every)
 
     def _do_what_is_due(self) -> None:
         if self.step >= self._logged + self.log_every:
@@ -259,12 +259,10 @@ class Trainer:
         self._plan()
 
     def _is_save_due(self) -> bool:
-        if self.step == self._end:  # the last one comes after the last row of the log, which it must know of
-            return False
         if self.checkpoint_every is not None:
-            return self.step >= self._saved + self.checkpoint_every
+            return self.step >= self._tried + self.checkpoint_every
         pause = max(SECONDS_BETWEEN_CHECKPOINTS, self._save_took / SHARE_FOR_CHECKPOINTS)
-        return time.monotonic() - self._saved_at >= pause
+        return time.monotonic() - self._tried_at >= pause
 
     def _log(self) -> None:
         """Write a row: what has been learnt since the last one."""
@@ -290,7 +288,7 @@ class Trainer:
 
         A disk that is full costs a warning and no training, but at the end it is an error.
         """
-        if self.folder is None or self._saved == self.step:
+        if self.folder is None or self._saved == (self.step, self._logged):
             return
         began = time.monotonic()
         self._read_tensors()
@@ -305,12 +303,12 @@ class Trainer:
         except Diverged as error:
             raise self._diverged(str(error)) from None
         else:
-            self._saved = self.step
+            self._saved = (self.step, self._logged)
             self.folder.prune(self.keep_checkpoints)
             for callback in self.callbacks:
                 callback.on_checkpoint(self, path)
-        self._saved_at = time.monotonic()
-        self._save_took = self._saved_at - began
+        self._tried, self._tried_at = self.step, time.monotonic()
+        self._save_took = self._tried_at - began
 
     def _state(self) -> dict[str, Any]:
         return {
