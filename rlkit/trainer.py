@@ -101,6 +101,7 @@ class Trainer:
         self._observation_fault = finder_of_faults(env.observation_space, bounds=False)
         self._action_fault = finder_of_faults(env.action_space, bounds=True)
         self._began = (0.0, 0)  # time and step at which the current call of run began
+        self._end = 0  # the step at which it will end
         self._logged = 0  # step of the last row
         self._saved = (-1, -1)  # step of the last checkpoint, and of the last row that it knows of
         self._tried = 0  # step of the last attempt at one
@@ -120,6 +121,7 @@ class Trainer:
         """
         self._open()
         self._began = (time.monotonic(), self.step)
+        self._end = self.step + steps
         self._stopping = False
         try:
             for callback in self.callbacks:
@@ -259,6 +261,8 @@ class Trainer:
         self._plan()
 
     def _is_save_due(self) -> bool:
+        if self._stopping or self.step == self._end:  # the last one has to know of the last row, which comes first
+            return False
         if self.checkpoint_every is not None:
             return self.step >= self._tried + self.checkpoint_every
         pause = max(SECONDS_BETWEEN_CHECKPOINTS, self._save_took / SHARE_FOR_CHECKPOINTS)
