@@ -66,7 +66,7 @@ def _slipping(landing: NDArray[np.int32], reward: NDArray[np.float64], slip: flo
 def garnet(n_states: int, n_actions: int, n_successors: int, *, seed: int = 0) -> Instance:
     """A Garnet random MDP (Archibald, McKinnon & Thomas 1995): random successors, random probabilities.
 
-    Probabilities are the gaps between sorted uniform cuts of [0, 1]; rewards are standard normal, one a (state, action).
+    Probabilities are the gaps between sorted uniform cuts of [0, 1]; rewards are standard normal, one each.
     """
     random = np.random.default_rng(seed)
     rows = n_states * n_actions
