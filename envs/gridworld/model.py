@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from rlkit.bellman import bounds
 from rlkit.bellman.model import OnSweep, Sweeps
 from rlkit.envs.gridworld.kernels import geometry, matrix, plain
 from rlkit.envs.gridworld.layout import Layout
+from rlkit.envs.gridworld.solver import LargeGrid
 
 if TYPE_CHECKING:
     from rlkit.mdp import FiniteMDP
@@ -176,23 +176,7 @@ class GridModel:
         on_sweep: OnSweep | None = None,
     ) -> Sweeps:
         """Solve the Bellman optimality equation for gamma < 1 to a proven error of at most tol, if float64 can."""
-        v = np.zeros(self.n_states)
-        best = np.empty(self.n_states)
-        bound, shift = np.inf, 0.0
-        for count in range(1, max_sweeps + 1):
-            low, high = self._sweep(v, gamma, best=best)
-            if low > high:
-                low = high = 0.0
-            v, best = best, v
-            scale = self.max_abs_reward + gamma * float(np.abs(v).max(initial=0.0))
-            slack = bounds.rounding_slack(scale, 2 * self.n_outcomes + 4)
-            shift, bound = bounds.midrange(gamma * low, gamma * high, gamma, terminal=self.has_terminal, slack=slack)
-            if on_sweep is not None:
-                on_sweep(count, v, low, high)
-            if bound <= tol or slack >= max(high, -low):
-                break
-        v += shift
-        return Sweeps(v, bound, count, float(np.abs(v).max(initial=0.0)))
+        return LargeGrid(self).solve(gamma, tol=tol, max_sweeps=max_sweeps, on_sweep=on_sweep)
 
     def to_finite_mdp(self) -> FiniteMDP:
         """Write the model out as a `FiniteMDP`, the same to the rounding of the probabilities' sums."""

@@ -51,7 +51,7 @@ def test_the_error_is_within_its_proven_bound_and_the_bound_within_tol(seed: int
     assert error <= found.error_bound + 1e-11
 
 
-@pytest.mark.parametrize("gamma, forbidden", [(0.9, -1), (0.5, -1), (0, -1), (0.9, -10)])
+@pytest.mark.parametrize(("gamma", "forbidden"), [(0.9, -1), (0.5, -1), (0, -1), (0.9, -10)])
 def test_zhaos_grid_has_its_published_values(gamma: float, forbidden: float) -> None:
     found = zhao(forbidden_reward=float(forbidden)).optimal_values(gamma, tol=1e-10, max_sweeps=10**4)
     expected = np.array(REFERENCE[f"zhao_g{gamma}_rf{forbidden}"]).ravel()

@@ -62,6 +62,27 @@ def _blown(codes, kind, row, column, wind, down, right):  # type: ignore[no-unty
 
 
 @njit(cache=True)
+def land_at(codes, kind, offsets, wind, exits, row, column, d):  # type: ignore[no-untyped-def]
+    """Return the flat cell that a direction leads to before any portal is passed, its complement if it bumps."""
+    code, width = codes[row, column], codes.shape[1]
+    step_row, step_column = offsets[d, 0] * exits[code, d], offsets[d, 1] * exits[code, d]
+    wind_row, wind_column = wind[code, 0], wind[code, 1]
+    if step_row * wind_row < 0:  # a move against the wind takes one cell off it
+        wind_row, step_row = wind_row + step_row, 0
+    if step_column * wind_column < 0:
+        wind_column, step_column = wind_column + step_column, 0
+    to_row, to_column = row + step_row, column + step_column
+    closed = _closed(codes, kind, to_row, to_column)
+    if closed:
+        to_row, to_column = row, column
+    to_row += _blown(codes, kind, to_row, to_column, wind_row, 1, 0)
+    to_column += _blown(codes, kind, to_row, to_column, wind_column, 0, 1)
+    stuck = to_row == row and to_column == column and (closed or not exits[code, d])
+    end = to_row * width + to_column
+    return ~end if stuck else end
+
+
+@njit(cache=True)
 def list_landings(codes, kind, wanted, offsets, wind, exits, place, land):  # type: ignore[no-untyped-def]
     """List the cells of the kinds wanted, and where their directions lead before any portal is passed.
 
@@ -70,34 +91,21 @@ def list_landings(codes, kind, wanted, offsets, wind, exits, place, land):  # ty
         kind: uint8 `(K,)`.
         wanted: bool `(6,)`, by kind.
         offsets, wind, exits: as in `Layout`: `(D, 2)`, `(K, 2)`, `(K, D)`.
-        place: padded index of every cell listed, int32 `(N,)`, written.
-        land: padded index that a direction leads to, its complement where the move is blocked, int32 `(N, D)`, written.
+        place: padded index of every cell listed, `(N,)`, written.
+        land: padded index that a direction leads to, its complement where the move is blocked, `(N, D)`, written.
     """
     height, width = codes.shape
-    pitch = width + 2
     n = 0
     for row in range(height):
         for column in range(width):
-            code = codes[row, column]
-            if not wanted[kind[code]]:
+            if not wanted[kind[codes[row, column]]]:
                 continue
-            place[n] = (row + 1) * pitch + column + 1
+            place[n] = (row + 1) * (width + 2) + column + 1
             for d in range(offsets.shape[0]):
-                step_row, step_column = offsets[d, 0] * exits[code, d], offsets[d, 1] * exits[code, d]
-                wind_row, wind_column = wind[code, 0], wind[code, 1]
-                if step_row * wind_row < 0:  # a move against the wind takes one cell off it
-                    wind_row, step_row = wind_row + step_row, 0
-                if step_column * wind_column < 0:
-                    wind_column, step_column = wind_column + step_column, 0
-                to_row, to_column = row + step_row, column + step_column
-                closed = _closed(codes, kind, to_row, to_column)
-                if closed:
-                    to_row, to_column = row, column
-                blocked = closed or not exits[code, d]
-                to_row += _blown(codes, kind, to_row, to_column, wind_row, 1, 0)
-                to_column += _blown(codes, kind, to_row, to_column, wind_column, 0, 1)
-                end = (to_row + 1) * pitch + to_column + 1
-                land[n, d] = ~end if blocked and end == place[n] else end
+                end = land_at(codes, kind, offsets, wind, exits, row, column, d)
+                cell = ~end if end < 0 else end
+                there = (cell // width + 1) * (width + 2) + cell % width + 1
+                land[n, d] = ~there if end < 0 else there
             n += 1
 
 
