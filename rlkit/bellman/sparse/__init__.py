@@ -52,10 +52,10 @@ def _forgets(search: Search) -> bool:
     """Sweep until two successive contractions agree, or one tells that value is still on its way."""
     contraction = np.inf
     for _ in range(PROBES - 1):
+        if search.done:
+            break
         before, last = search.spread, contraction
         search.improve()
-        if search.done:
-            return True
         contraction = search.spread / before if before > 0.0 else 0.0
         if contraction > TRAVELLING:
             return False

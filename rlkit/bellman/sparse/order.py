@@ -56,8 +56,9 @@ def grow_blocks(start_of, who, sources, n_states, size):  # type: ignore[no-unty
     place = np.full(n_states, UNSEEN, np.int32)
     seeds = np.empty(n_states, np.int32)  # a queue; every state enters it at most once
     first_seed, last_seed = 0, sources.size
-    seeds[:last_seed] = sources
-    place[sources] = WAITING
+    for i in range(last_seed):
+        seeds[i] = sources[i]
+        place[sources[i]] = WAITING
     head, tail, untouched = 0, 0, 0
     while tail < n_states:
         while first_seed < last_seed and place[seeds[first_seed]] >= 0:
