@@ -16,7 +16,7 @@ from rlkit.envs.gridworld.diagnostics import Diagnostics, spell
 from rlkit.envs.gridworld.layout import GridMap
 from rlkit.envs.gridworld.legend import Entry, Legend, Locate, nowhere, read_legend, unusable
 from rlkit.envs.gridworld.origin import Place, TextOrigin
-from rlkit.envs.gridworld.targets import resolve_targets
+from rlkit.envs.gridworld.targets import note_undrawn, resolve_targets
 
 LONGEST_TEXT = 4_000_000
 """Most characters of a map given as text; larger maps come as arrays."""
@@ -41,6 +41,8 @@ def draw(
     """Read a drawing and its legend; None where the drawing itself cannot be read."""
     entries = read_legend(legend, diagnostics, locate)
     codes = _read_drawing(origin, [entry.cell.character for entry in entries], diagnostics)
+    if codes is None:
+        note_undrawn(origin.drawing, entries, diagnostics, locate)
     return assemble(codes, entries, name, diagnostics, locate, origin)
 
 

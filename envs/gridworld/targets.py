@@ -28,13 +28,28 @@ def resolve_targets(
             continue
         place, trouble = _resolve(entry.to, codes, counts, legend)
         if trouble is not None:
-            character = entry.cell.character
-            diagnostics.error(f"legend {character!r}: a {entry.cell.kind} to {trouble}", locate(character, "to"))
-            legend[code] = Cell(character=character)
+            _note(entry, trouble, diagnostics, locate)
+            legend[code] = Cell(character=entry.cell.character)
         else:
             legend[code] = replace(entry.cell, to=place)
     _note_circles(codes, legend, diagnostics, locate)
     return tuple(legend)
+
+
+def note_undrawn(drawing: str, entries: Sequence[Entry], diagnostics: Diagnostics, locate: Locate) -> None:
+    """Note targets named by a character that is not drawn exactly once, in a drawing that is itself not in order."""
+    for entry in entries:
+        if isinstance(entry.to, str) and (count := drawing.count(entry.to)) != 1:
+            _note(entry, _not_once(entry.to, count), diagnostics, locate)
+
+
+def _note(entry: Entry, trouble: str, diagnostics: Diagnostics, locate: Locate) -> None:
+    character = entry.cell.character
+    diagnostics.error(f"legend {character!r}: a {entry.cell.kind} to {trouble}", locate(character, "to"))
+
+
+def _not_once(character: str, count: int) -> str:
+    return f"nowhere: {character!r} is drawn {count} times, a target exactly once"
 
 
 def _resolve(
@@ -45,7 +60,7 @@ def _resolve(
         code = next((code for code, cell in enumerate(legend) if cell.character == to), None)
         count = 0 if code is None else int(counts[code])
         if code is None or count != 1:
-            return (0, 0), f"nowhere: {to!r} is drawn {count} times, a target exactly once"
+            return (0, 0), _not_once(to, count)
         index = int(find_codes(codes, np.arange(len(legend)) == code, most=1)[0])
         to = (index // width, index % width)
     if not (0 <= to[0] < height and 0 <= to[1] < width):

@@ -47,6 +47,7 @@ Q = { kind = "portl", reward = nan }
         "f.toml:4:1: rules = 'zaho' is no preset; known: 'zhao', 'sutton-barto'; single rules stand at the top level",
         "f.toml:7:5: unknown character 'q'; known: . # S G X H P Q; add it under [legend]",
         "f.toml:8:4: row 1 has 2 cells, the others have 4",
+        "f.toml:13:7: legend 'P': a portal to nowhere: 'Z' is drawn 0 times, a target exactly once",
         "f.toml:14:7: legend 'Q': unknown kind 'portl'; did you mean 'portal'?",
         "f.toml:14:23: legend 'Q': reward = nan is outside its range (-1e+12, 1e+12)",
     )
