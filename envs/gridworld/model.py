@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from rlkit.bellman.model import OnSweep, Sweeps
 from rlkit.envs.gridworld.kernels import geometry, matrix, plain
 from rlkit.envs.gridworld.layout import Layout
-from rlkit.envs.gridworld.solver import LargeGrid
+from rlkit.envs.gridworld.solver import LargeGrid, SmallGrid
 
 if TYPE_CHECKING:
     from rlkit.mdp import FiniteMDP
+
+_SMALL = 4096
+"""Cells up to which a grid is solved from a list."""
 
 _NO_VALUES = np.empty(0)
 _NO_Q = np.empty((0, 0))
@@ -144,6 +147,10 @@ class GridModel:
         )  # fmt: skip
         return float(low), float(high)
 
+    @cached_property
+    def _solver(self) -> SmallGrid | LargeGrid:
+        return SmallGrid(self) if self._codes.size <= _SMALL else LargeGrid(self)
+
     def q_from_v(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Return the action values that one step followed by v has, float64 `(S, A)`; 0 where a state is terminal."""
         q = np.empty((self.n_states, self.n_actions))  # [S, A]
@@ -176,7 +183,7 @@ class GridModel:
         on_sweep: OnSweep | None = None,
     ) -> Sweeps:
         """Solve the Bellman optimality equation for gamma < 1 to a proven error of at most tol, if float64 can."""
-        return LargeGrid(self).solve(gamma, tol=tol, max_sweeps=max_sweeps, on_sweep=on_sweep)
+        return self._solver.solve(gamma, tol=tol, max_sweeps=max_sweeps, on_sweep=on_sweep)
 
     def to_finite_mdp(self) -> FiniteMDP:
         """Write the model out as a `FiniteMDP`, the same to the rounding of the probabilities' sums."""

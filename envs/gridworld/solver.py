@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rlkit.bellman import bounds
 from rlkit.bellman.model import OnSweep, Sweeps
-from rlkit.envs.gridworld.kernels import geometry, large, tiles
+from rlkit.envs.gridworld.kernels import geometry, large, small, tiles
 from rlkit.envs.gridworld.kernels.plain import BLOCKED
 
 if TYPE_CHECKING:
@@ -22,8 +22,60 @@ _BLOCK = 4
 _VISIT = {tiles.DETERMINISTIC: 8, tiles.PERPENDICULAR: 4, tiles.UNIFORM: 4}
 """Sweeps of a tile before its neighbours are told at the latest; measured."""
 
+_LOOK = 64
+"""Sweeps of a small grid between two looks at how evenly its values rise."""
+
 _REPORT = 32
 """Full sweeps between two reports."""
+
+
+class SmallGrid:
+    """The solver of a small `GridModel`: everything listed once, so that a solution takes microseconds."""
+
+    def __init__(self, model: GridModel) -> None:
+        layout = model.layout
+        codes = layout.grid.codes.ravel()
+        cells = np.flatnonzero(layout.occupiable[codes])  # [S]
+        state_of = np.full(codes.size, -1, dtype=np.int32)
+        state_of[cells] = np.arange(len(cells))
+        landing, pay = layout.landings(cells)  # [S, D]
+        self.has_terminal = model.has_terminal
+        self.ends = layout.terminal[codes[cells]]  # [S]
+        self.lowest = float(pay[~self.ends].min(initial=np.inf)) if not self.ends.all() else 0.0
+        self.scale = model.max_abs_reward
+        self.outcomes = 2 * (model.n_outcomes + 4)
+        self.lists = state_of[landing], pay, self.ends, layout.slip[codes[cells]], layout.rules.moves
+        self.uniform = layout.rules.slip_kind == "uniform"
+
+    def solve(self, gamma: float, *, tol: float, max_sweeps: int, on_sweep: OnSweep | None = None) -> Sweeps:
+        """Find the optimal values; see `GridModel.optimal_values`."""
+        floor = (min(self.lowest, 0.0) if self.has_terminal else self.lowest) / (1.0 - gamma)
+        v, best = np.empty(len(self.ends)), np.empty(len(self.ends))
+        small.start(*self.lists, gamma, floor, v)
+        threshold, used = 0.5 * tol * (1.0 - gamma), 0
+        portion = max_sweeps if on_sweep is None and self.has_terminal else _LOOK if on_sweep is None else 2
+        while True:
+            low, high, spent, largest = small.improve(
+                *self.lists, self.uniform, gamma, threshold, min(portion, max_sweeps - used), v, best
+            )
+            used += spent
+            if low > high:
+                low = high = 0.0
+            slack = bounds.rounding_slack(self.scale + gamma * largest, self.outcomes)
+            # best = T v, so that T best - best lies between gamma low and gamma high
+            shift, bound = bounds.midrange(gamma * low, gamma * high, gamma, terminal=self.has_terminal, slack=slack)
+            if on_sweep is not None:
+                on_sweep(used, best.copy(), low, high)
+            if bound <= tol or used >= max_sweeps or high <= 4 * slack:
+                break
+            v, best = best, v
+            if not self.has_terminal and low > 0.0:
+                v += gamma * low / (1.0 - gamma)  # still a lower bound
+            if spent < portion:
+                threshold *= 0.5
+        if shift:
+            best += shift
+        return Sweeps(best, bound, used, largest + abs(shift))
 
 
 class Items(NamedTuple):

@@ -10,15 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlkit.bellman.model import Sweeps
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.model import GridModel
 from rlkit.envs.gridworld.rules import PRESETS, Rules
+from rlkit.envs.gridworld.solver import LargeGrid, SmallGrid
 from tests.envs import grids
 
 SEEDS = st.integers(0, 10**6)
 GAMMAS = st.sampled_from([0.0, 0.5, 0.9, 0.99])
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "grids.json").read_text())
+
+
+def tiled(model: GridModel, gamma: float) -> Sweeps:
+    return LargeGrid(model).solve(gamma, tol=1e-8, max_sweeps=10**6)
 
 
 def zhao(**rules: float) -> GridModel:
@@ -49,6 +55,18 @@ def test_the_error_is_within_its_proven_bound_and_the_bound_within_tol(seed: int
     error = np.abs(found.v - grids.optimal_values(grids.dense(layout), gamma)).max()
     assert found.error_bound <= 1e-8
     assert error <= found.error_bound + 1e-11
+
+
+@given(SEEDS, GAMMAS)
+def test_tiles_give_the_same_values_as_lists_and_always_the_same_bits(seed: int, gamma: float) -> None:
+    model = GridModel(grids.random_layout(seed, side=80))
+    found = tiled(model, gamma)
+    assert np.array_equal(tiled(model, gamma).v, found.v)
+    low, high = model.residual(found.v, gamma)
+    apart = np.abs(SmallGrid(model).solve(gamma, tol=1e-8, max_sweeps=10**6).v - found.v).max()
+    assert found.error_bound <= 1e-8
+    assert max(high, -low) <= (1 + gamma) * found.error_bound + 1e-11
+    assert apart <= 2e-8
 
 
 @pytest.mark.parametrize(("gamma", "forbidden"), [(0.9, -1), (0.5, -1), (0, -1), (0.9, -10)])
