@@ -10,7 +10,9 @@ import pytest
 from rlkit.envs.gridworld.builder import MapBuilder
 from rlkit.envs.gridworld.cells import Cell
 from rlkit.envs.gridworld.drawing import read_text
+from rlkit.envs.gridworld.env import GridWorld
 from rlkit.envs.gridworld.layout import GridMap
+from rlkit.envs.gridworld.rules import PRESETS, Rules
 from rlkit.errors import MapError
 
 
@@ -117,3 +119,9 @@ def test_everything_else_is_refused_together_where_it_stands() -> None:
     assert told[2].startswith("<builder>[1, 0]: legend ")
     assert "slip = 2 is outside its range [0, 1]" in told[2]
     assert told[3].startswith("<builder>[1, 1]: portals and jumps lead round in a circle")
+
+
+def test_a_built_world_has_the_rules_that_it_is_built_with() -> None:
+    world = GridWorld.builder(2, 2).goal(1, 1).build(rules="zhao", slip=0.25)
+    assert world.layout.rules == Rules(**PRESETS["zhao"], slip=0.25)  # type: ignore[arg-type]
+    assert world.layout.grid.codes.tolist() == [[0, 0], [0, 3]]
