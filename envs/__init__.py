@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.maps import shipped_maps as shipped_maps
     from rlkit.envs.gridworld.maze import maze as maze
     from rlkit.envs.gridworld.model import GridModel as GridModel
-    from rlkit.envs.gridworld.render import render_grid as render_grid
+    from rlkit.envs.gridworld.pictures.render import render_grid as render_grid
     from rlkit.envs.gridworld.rules import Rules as Rules
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
 
@@ -29,7 +29,7 @@ _HOME = {
     "MapBuilder": "rlkit.envs.gridworld.builder",
     "Rules": "rlkit.envs.gridworld.rules",
     "maze": "rlkit.envs.gridworld.maze",
-    "render_grid": "rlkit.envs.gridworld.render",
+    "render_grid": "rlkit.envs.gridworld.pictures.render",
     "shipped_maps": "rlkit.envs.gridworld.maps",
 }
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rlkit import bellman
 from rlkit.envs import GridWorld
-from rlkit.envs.gridworld.render import render_grid
+from rlkit.envs.gridworld.pictures.render import render_grid
 from rlkit.run import RunFolder
 
 GAMMA = 0.95

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND, Cell, Direction
-from rlkit.envs.gridworld.diagnostics import Diagnostics, spell
+from rlkit.envs.gridworld.drawing.codes import assemble, note_name
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics, spell
+from rlkit.envs.gridworld.drawing.legend import MOST_ENTRIES, keys_of, read_legend, unusable
+from rlkit.envs.gridworld.drawing.origin import Place
 from rlkit.envs.gridworld.layout import GridMap
-from rlkit.envs.gridworld.legend import MOST_ENTRIES, keys_of, read_legend, unusable
-from rlkit.envs.gridworld.origin import Place
-from rlkit.envs.gridworld.reading import assemble, note_name
 from rlkit.errors import MapError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.dynamics import Dynamics, Outcome, Outcomes
 from rlkit.envs.gridworld.layout import GridMap
-from rlkit.envs.gridworld.legend import Legend
 from rlkit.envs.gridworld.loading import RuleArguments, make_layout, read_file, settle_rules
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import ConfigError, MapError
@@ -23,8 +23,8 @@ from rlkit.errors import ConfigError, MapError
 if TYPE_CHECKING:
     from rlkit.envs.gridworld.builder import MapBuilder
     from rlkit.envs.gridworld.model import GridModel
-    from rlkit.envs.gridworld.render import Painter
-    from rlkit.envs.gridworld.window import Window
+    from rlkit.envs.gridworld.pictures.render import Painter
+    from rlkit.envs.gridworld.pictures.window import Window
 
 RenderMode = Literal["ansi", "rgb_array", "human"]
 _DRAWS = 256  # uniform numbers drawn at a time
@@ -270,7 +270,7 @@ class GridWorld(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             return None
         if self.render_mode == "ansi":
-            from rlkit.envs.gridworld.render import draw_text
+            from rlkit.envs.gridworld.pictures.render import draw_text
 
             return draw_text(self.layout, agent=agent, policy=self._overlay.get("policy"))
         frame = self._painter.frame(agent)
@@ -293,13 +293,13 @@ class GridWorld(gymnasium.Env[Any, Any]):
 
     @cached_property
     def _painter(self) -> Painter:
-        from rlkit.envs.gridworld.render import Painter
+        from rlkit.envs.gridworld.pictures.render import Painter
 
         return Painter(self.layout, values=self._overlay.get("values"), policy=self._overlay.get("policy"))
 
     @cached_property
     def _window(self) -> Window:
-        from rlkit.envs.gridworld.window import Window
+        from rlkit.envs.gridworld.pictures.window import Window
 
         return Window(self.layout.grid.name or "GridWorld", self.metadata["render_fps"])
 

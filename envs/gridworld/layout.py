@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.cells import DIRECTIONS, Cell
-from rlkit.envs.gridworld.origin import Place, TextOrigin
+from rlkit.envs.gridworld.drawing.origin import Place, TextOrigin
 from rlkit.envs.gridworld.rules import Rules
 
 

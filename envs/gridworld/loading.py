@@ -10,8 +10,8 @@ from typing import Any, Literal, TypedDict
 
 from numpy.typing import ArrayLike
 
+from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.layout import GridMap, Layout
-from rlkit.envs.gridworld.legend import Legend
 from rlkit.envs.gridworld.rules import PRESETS, Rules
 from rlkit.errors import ConfigError
 

@@ -14,9 +14,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.dynamics import Dynamics
 from rlkit.envs.gridworld.layout import GridMap
-from rlkit.envs.gridworld.legend import Legend
 from rlkit.envs.gridworld.loading import RuleArguments, make_layout
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import ConfigError, MapError
@@ -323,7 +323,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         """Return one frame a copy, as `render_mode` says."""
         if self.render_mode is None:
             return None
-        from rlkit.envs.gridworld.render import Painter, draw_text
+        from rlkit.envs.gridworld.pictures.render import Painter, draw_text
 
         agents = self._state.tolist()
         if self.render_mode == "ansi":

@@ -105,7 +105,7 @@ def picture(problem: Problem, solution: Solution) -> NDArray[np.uint8] | None:
         from rlkit.plotting import heat_map
 
         return heat_map(problem.geometry, solution.v)
-    from rlkit.envs.gridworld.render import render_grid
+    from rlkit.envs.gridworld.pictures.render import render_grid
 
     policy = best_actions(solution) if max(problem.geometry.shape) <= LARGEST_ARROWED else None
     title = f"{problem.name}\noptimal values, γ = {solution.gamma:g}, error ≤ {solution.error_bound:.1e}"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rlkit.envs.gridworld import check as checking
 from rlkit.envs.gridworld.cells import DIRECTIONS
-from rlkit.envs.gridworld.check import goal_codes, reachable, start_codes
-from rlkit.envs.gridworld.counting import count_codes, find_codes
+from rlkit.envs.gridworld.drawing import reachability as checking
 from rlkit.envs.gridworld.drawing import read_array, read_text
+from rlkit.envs.gridworld.drawing.counting import count_codes, find_codes
+from rlkit.envs.gridworld.drawing.reachability import goal_codes, reachable, start_codes
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import MapError

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from rlkit.envs.gridworld.cells import DIRECTIONS
 from rlkit.envs.gridworld.drawing import check, read_array, read_text, read_toml, to_toml
+from rlkit.envs.gridworld.drawing.legend import KINDS
+from rlkit.envs.gridworld.drawing.mapfile import RULES
 from rlkit.envs.gridworld.env import GridWorld
 from rlkit.envs.gridworld.layout import GridMap, Layout
-from rlkit.envs.gridworld.legend import KINDS
 from rlkit.envs.gridworld.loading import settle_rules
-from rlkit.envs.gridworld.mapfile import RULES
 from rlkit.envs.gridworld.maps import shipped_maps
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import MapError

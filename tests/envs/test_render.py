@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rlkit.envs import Cell, GridWorld, render_grid, shipped_maps
-from rlkit.envs.gridworld.colours import Scale, contrasting
-from rlkit.envs.gridworld.render import Painter, draw_text, nice_ticks, spell
+from rlkit.envs.gridworld.pictures.colours import Scale, contrasting
+from rlkit.envs.gridworld.pictures.render import Painter, draw_text, nice_ticks, spell
 
 DRAWING = "S . X\n# H .\n. . G"
 

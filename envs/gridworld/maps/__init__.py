@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from rlkit.envs.gridworld.diagnostics import nearest
+from rlkit.envs.gridworld.drawing.diagnostics import nearest
 from rlkit.envs.gridworld.layout import GridMap
 from rlkit.errors import MapError
 
@@ -25,7 +25,7 @@ def load_map(name: str) -> tuple[GridMap, dict[str, Any]]:
     Raises:
         MapError: there is none of that name.
     """
-    from rlkit.envs.gridworld.mapfile import read_toml
+    from rlkit.envs.gridworld.drawing.mapfile import read_toml
 
     if name not in shipped_maps():
         raise MapError(f"no shipped map {name[:60]!r}; {nearest(name, shipped_maps())}")

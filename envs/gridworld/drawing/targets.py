@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.cells import Cell
-from rlkit.envs.gridworld.counting import find_codes
-from rlkit.envs.gridworld.diagnostics import Diagnostics
-from rlkit.envs.gridworld.legend import Entry, Locate
+from rlkit.envs.gridworld.drawing.counting import find_codes
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics
+from rlkit.envs.gridworld.drawing.legend import Entry, Locate
 
 
 def resolve_targets(

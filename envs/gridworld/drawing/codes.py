@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
-from rlkit.envs.gridworld.counting import count_codes
-from rlkit.envs.gridworld.diagnostics import Diagnostics, spell
+from rlkit.envs.gridworld.drawing.counting import count_codes
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics, spell
+from rlkit.envs.gridworld.drawing.legend import Entry, Legend, Locate, nowhere, read_legend, unusable
+from rlkit.envs.gridworld.drawing.origin import Place, TextOrigin
+from rlkit.envs.gridworld.drawing.targets import note_undrawn, resolve_targets
 from rlkit.envs.gridworld.layout import GridMap
-from rlkit.envs.gridworld.legend import Entry, Legend, Locate, nowhere, read_legend, unusable
-from rlkit.envs.gridworld.origin import Place, TextOrigin
-from rlkit.envs.gridworld.targets import note_undrawn, resolve_targets
 
 LONGEST_TEXT = 4_000_000
 """Most characters of a map given as text; larger maps come as arrays."""

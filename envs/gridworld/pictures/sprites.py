@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from rlkit.envs.gridworld.colours import BLUE, GOLD, GREEN, INK, MAGENTA, PAPER, PURPLE, RED, Colour
+from rlkit.envs.gridworld.pictures.colours import BLUE, GOLD, GREEN, INK, MAGENTA, PAPER, PURPLE, RED, Colour
 
 Point = tuple[float, float]
 _FINER = 4  # pixels drawn for each that is kept, along each side

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rlkit.envs.gridworld.counting import BLOCK, blocks, count_codes, find_codes
-from rlkit.envs.gridworld.diagnostics import Diagnostics
+from rlkit.envs.gridworld.drawing.counting import BLOCK, blocks, count_codes, find_codes
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.rules import Rules
 

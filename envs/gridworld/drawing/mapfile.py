@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
-from rlkit.envs.gridworld.check import note_senseless
-from rlkit.envs.gridworld.diagnostics import Diagnostics, nearest, spell
+from rlkit.envs.gridworld.drawing.codes import LONGEST_TEXT, draw, fits, note_name
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics, nearest, spell
+from rlkit.envs.gridworld.drawing.legend import as_table
+from rlkit.envs.gridworld.drawing.origin import Place, TextOrigin, spot
+from rlkit.envs.gridworld.drawing.reachability import note_senseless
+from rlkit.envs.gridworld.drawing.tomltext import Outline, TooDeep, string_bounds
 from rlkit.envs.gridworld.layout import GridMap, Layout
-from rlkit.envs.gridworld.legend import as_table
-from rlkit.envs.gridworld.origin import Place, TextOrigin, spot
-from rlkit.envs.gridworld.reading import LONGEST_TEXT, draw, fits, note_name
 from rlkit.envs.gridworld.rules import PRESETS, Rules
-from rlkit.envs.gridworld.tomltext import Outline, TooDeep, string_bounds
 from rlkit.errors import ConfigError, MapError
 
 RULES = tuple(spec.name for spec in dataclasses.fields(Rules))

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from rlkit.envs.gridworld import colours, sprites
 from rlkit.envs.gridworld.cells import DIRECTIONS
-from rlkit.envs.gridworld.colours import Scale, contrasting
 from rlkit.envs.gridworld.dynamics import Numbering
 from rlkit.envs.gridworld.layout import Layout
+from rlkit.envs.gridworld.pictures import colours, sprites
+from rlkit.envs.gridworld.pictures.colours import Scale, contrasting
 
 _BOARD = 800  # pixels that the longer side of the board may have
 _LARGEST_CELL = 100

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from rlkit.envs.gridworld.origin import Place
+from rlkit.envs.gridworld.drawing.origin import Place
 from rlkit.errors import MapError, MapWarning
 
 MOST_TOLD = 100

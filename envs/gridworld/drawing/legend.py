@@ -12,8 +12,8 @@ import numpy as np
 
 from rlkit.config import Range
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND, DIRECTIONS, Cell, Kind
-from rlkit.envs.gridworld.diagnostics import MOST_TOLD, Diagnostics, nearest, spell
-from rlkit.envs.gridworld.origin import Place
+from rlkit.envs.gridworld.drawing.diagnostics import MOST_TOLD, Diagnostics, nearest, spell
+from rlkit.envs.gridworld.drawing.origin import Place
 from rlkit.envs.gridworld.rules import REWARD_RANGE
 
 Legend = Iterable[Cell] | Mapping[str, "Mapping[str, Any]"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from rlkit.envs.gridworld.check import check
-from rlkit.envs.gridworld.diagnostics import Diagnostics
+from rlkit.envs.gridworld.drawing.codes import LONGEST_TEXT, assemble, draw, fits, note_name, read_codes
+from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics
+from rlkit.envs.gridworld.drawing.legend import Legend, read_legend
+from rlkit.envs.gridworld.drawing.mapfile import read_toml, to_toml
+from rlkit.envs.gridworld.drawing.origin import TextOrigin
+from rlkit.envs.gridworld.drawing.reachability import check
 from rlkit.envs.gridworld.layout import GridMap
-from rlkit.envs.gridworld.legend import Legend, read_legend
-from rlkit.envs.gridworld.mapfile import read_toml, to_toml
-from rlkit.envs.gridworld.origin import TextOrigin
-from rlkit.envs.gridworld.reading import LONGEST_TEXT, assemble, draw, fits, note_name, read_codes
 
 __all__ = ["LONGEST_TEXT", "check", "read_array", "read_text", "read_toml", "to_toml"]
 
