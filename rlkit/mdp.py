@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlkit.bellman import kernels
 from rlkit.bellman.bounds import UNIT_ROUNDOFF
+from rlkit.bellman.model import as_floats
 from rlkit.errors import InvalidModel
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class _Immutable:
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: cannot delete {name!r}")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)  # the arrays of a copy would be writeable
 
 
 class FiniteMDP(_Immutable):
@@ -90,7 +94,7 @@ class FiniteMDP(_Immutable):
             InvalidModel: naming the first (state, action) where something is wrong.
         """
         matrix, tolerance = _as_csr(transitions, copy)
-        reward = _as_floats(rewards, "rewards", copy)  # [S, A]
+        reward = as_floats(rewards, "rewards", copy=copy)  # [S, A]
         n_states = matrix.shape[1]
         if reward.ndim != 2 or reward.size == 0 or reward.shape[0] != n_states:
             raise InvalidModel(
@@ -344,7 +348,10 @@ def as_policy(policy: ArrayLike, n_states: int, n_actions: int) -> NDArray[Any]:
     Raises:
         InvalidModel: naming the first state where it is not a policy.
     """
-    choice = np.asarray(policy)
+    try:
+        choice = np.asarray(policy)
+    except ValueError as error:
+        raise InvalidModel(f"policy: not an array ({error})") from None
     if choice.shape == (n_states,) and np.issubdtype(choice.dtype, np.integer):
         if (bad := np.flatnonzero((choice < 0) | (choice >= n_actions))).size:
             raise InvalidModel(f"policy[s={bad[0]}] is {choice[bad[0]]}, expected an action in 0..{n_actions - 1}")
@@ -378,17 +385,13 @@ def _as_csr(transitions: Any, copy: bool) -> tuple[sp.csr_array, float]:
     return sp.csr_array(parts, shape=matrix.shape, copy=False), tolerance
 
 
-def _as_floats(values: ArrayLike, name: str, copy: bool) -> NDArray[np.float64]:
-    try:
-        return (np.array if copy else np.asarray)(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise InvalidModel(f"{name} are not an array of real numbers: {error}") from None
-
-
 def _as_terminal(terminal: ArrayLike | None, n_states: int) -> NDArray[np.bool_]:
     if terminal is None:
         return np.zeros(n_states, dtype=bool)
-    ends = np.array(terminal)
+    try:
+        ends = np.array(terminal)
+    except ValueError as error:
+        raise InvalidModel(f"terminal: not an array ({error})") from None
     if ends.dtype != bool or ends.shape != (n_states,):
         raise InvalidModel(f"terminal is {ends.dtype} {ends.shape}, expected bool {(n_states,)}")
     return ends
@@ -397,7 +400,7 @@ def _as_terminal(terminal: ArrayLike | None, n_states: int) -> NDArray[np.bool_]
 def _as_termination(termination: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     if termination is None:
         return None
-    vanishing = _as_floats(termination, "termination probabilities", copy=True)
+    vanishing = as_floats(termination, "termination probabilities", copy=True)
     if vanishing.shape != shape:
         raise InvalidModel(f"termination has shape {vanishing.shape}, expected {shape}")
     return vanishing if vanishing.any() else None
@@ -478,7 +481,7 @@ def _expected_rewards(blocks: list[sp.csr_array], R: Any) -> NDArray[np.float64]
     """Return the expected reward of each (state, action), `(S, A)`."""
     n_states, n_actions = blocks[0].shape[0], len(blocks)
     sparse_list = not isinstance(R, np.ndarray) and isinstance(R, Sequence) and any(map(_is_sparse, R))
-    rewards = None if sparse_list else _as_floats(R, "rewards", copy=True)
+    rewards = None if sparse_list else as_floats(R, "rewards", copy=True)
     if rewards is not None and rewards.shape == (n_states,):
         return np.repeat(rewards[:, None], n_actions, axis=1)  # [S, A]
     if rewards is not None and rewards.shape == (n_states, n_actions):

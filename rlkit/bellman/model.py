@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rlkit.errors import ConfigError, InvalidModel
 
@@ -101,19 +103,36 @@ class Model(Protocol):
         ...
 
 
-def check_question(model: Model, gamma: float, tol: float) -> None:
-    """Refuse what no solver can answer.
+def check_question(model: Model, gamma: float, tol: float) -> tuple[float, float]:
+    """Refuse what no solver can answer; return gamma and tol as plain floats, in which the proofs hold.
 
     Raises:
-        ConfigError: if gamma is outside [0, 1], or tol is not a positive finite number.
-        InvalidModel: if the values could overflow float64.
+        ConfigError: if gamma is not a number in [0, 1], or tol not a positive finite one.
+        InvalidModel: if this is no model, or its values could overflow float64.
     """
-    if not 0.0 <= gamma <= 1.0:
-        raise ConfigError(f"gamma={gamma!r} is outside its range [0, 1]")
-    if not 0.0 < tol < np.inf:
+    gamma = check_discount(gamma)
+    if not isinstance(tol, Real) or not 0.0 < tol <= sys.float_info.max:
         raise ConfigError(f"tol={tol!r} is outside its range (0, inf)")
-    if gamma < 1.0 and not model.max_abs_reward < 1e300 * (1.0 - gamma):
-        raise InvalidModel(f"rewards of {model.max_abs_reward:g} at gamma={gamma!r} overflow float64")
+    try:
+        largest = model.max_abs_reward
+    except AttributeError:
+        raise InvalidModel(
+            f"a {type(model).__name__} is no model; take env.model(), or FiniteMDP.from_gymnasium(env)"
+        ) from None
+    if gamma < 1.0 and not largest < 1e300 * (1.0 - gamma):
+        raise InvalidModel(f"rewards of {largest:g} at gamma={gamma!r} overflow float64")
+    return gamma, float(tol)
+
+
+def check_discount(gamma: float) -> float:
+    """Return a discount as a plain float.
+
+    Raises:
+        ConfigError: if it is not a number in [0, 1].
+    """
+    if not isinstance(gamma, Real) or not 0.0 <= gamma <= 1.0:
+        raise ConfigError(f"gamma={gamma!r} is outside its range [0, 1]")
+    return float(gamma)
 
 
 def check_limit(max_iterations: int | None) -> int:
@@ -122,8 +141,44 @@ def check_limit(max_iterations: int | None) -> int:
     Raises:
         ConfigError: if it is not a positive whole number.
     """
-    if max_iterations is None:
-        return UNLIMITED
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int | np.integer) or max_iterations < 1:
-        raise ConfigError(f"max_iterations={max_iterations!r} is not a positive whole number")
-    return int(max_iterations)
+    return UNLIMITED if max_iterations is None else check_count("max_iterations", max_iterations)
+
+
+def check_count(name: str, count: int) -> int:
+    """Return a number of repetitions.
+
+    Raises:
+        ConfigError: if it is not a positive whole number.
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise ConfigError(f"{name}={count!r} is not a positive whole number")
+    return int(count)
+
+
+def as_values(v: ArrayLike, n_states: int, name: str = "v") -> NDArray[np.float64]:
+    """Return state values as a contiguous float64 `(S,)`, not copied where they are.
+
+    Raises:
+        InvalidModel: if they are not S finite numbers.
+    """
+    values = as_floats(v, name, copy=False)
+    if values.shape != (n_states,):
+        raise InvalidModel(f"{name} has shape {values.shape}, expected {(n_states,)}")
+    if not np.isfinite(values).all():
+        s = int(np.argmin(np.isfinite(values)))
+        raise InvalidModel(f"{name}[s={s}] is {values[s]}, expected a finite number")
+    return values
+
+
+def as_floats(values: ArrayLike, name: str, *, copy: bool) -> NDArray[np.float64]:
+    """Return numbers as a contiguous float64 array.
+
+    Raises:
+        InvalidModel: if they are not an array of real numbers.
+    """
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError("they are complex")
+        return (np.array if copy else np.asarray)(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise InvalidModel(f"{name}: not an array of real numbers ({error})") from None

@@ -7,28 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.bellman.model import Model
-from rlkit.errors import ConfigError, InvalidModel
+from rlkit.bellman.model import Model, as_values, check_discount
+from rlkit.errors import ConfigError
 
 
 def q_from_v(model: Model, v: ArrayLike, gamma: float) -> NDArray[np.float64]:
     """Return q(s, a) = sum_s' p(s' | s, a) (r + gamma v(s')), float64 `(S, A)`; 0 at terminal states (Zhao, eq. 4.2).
 
     Raises:
-        InvalidModel: if v does not have the shape `(S,)`.
-        ConfigError: if gamma is outside [0, 1].
+        InvalidModel: if v is not `(S,)` finite numbers.
+        ConfigError: if gamma is not a number in [0, 1].
     """
-    return model.q_from_v(_checked(model, v, gamma), gamma)
+    return model.q_from_v(*_checked(model, v, gamma))
 
 
 def greedy(model: Model, v: ArrayLike, gamma: float) -> NDArray[Any]:
     """Return the best action of every state, integers `(S,)`: the lowest of those that tie exactly; 0 at terminal ones.
 
     Raises:
-        InvalidModel: if v does not have the shape `(S,)`.
-        ConfigError: if gamma is outside [0, 1].
+        InvalidModel: if v is not `(S,)` finite numbers.
+        ConfigError: if gamma is not a number in [0, 1].
     """
-    return model.greedy(_checked(model, v, gamma), gamma)
+    return model.greedy(*_checked(model, v, gamma))
 
 
 def optimal_actions(model: Model, v: ArrayLike, gamma: float, *, tolerance: float = 1e-8) -> NDArray[np.bool_]:
@@ -37,8 +37,8 @@ def optimal_actions(model: Model, v: ArrayLike, gamma: float, *, tolerance: floa
     If v is within e of v*, then with `tolerance` = 2 gamma e every optimal action is among them.
 
     Raises:
-        InvalidModel: if v does not have the shape `(S,)`.
-        ConfigError: if gamma is outside [0, 1], or tolerance is negative.
+        InvalidModel: if v is not `(S,)` finite numbers.
+        ConfigError: if gamma is not a number in [0, 1], or tolerance is negative.
     """
     if not tolerance >= 0:
         raise ConfigError(f"tolerance={tolerance!r} is outside its range [0, inf)")
@@ -48,10 +48,5 @@ def optimal_actions(model: Model, v: ArrayLike, gamma: float, *, tolerance: floa
     return best
 
 
-def _checked(model: Model, v: ArrayLike, gamma: float) -> NDArray[np.float64]:
-    if not 0.0 <= gamma <= 1.0:
-        raise ConfigError(f"gamma={gamma!r} is outside its range [0, 1]")
-    values = np.ascontiguousarray(v, dtype=np.float64)
-    if values.shape != (model.n_states,):
-        raise InvalidModel(f"v has shape {values.shape}, expected {(model.n_states,)}")
-    return values
+def _checked(model: Model, v: ArrayLike, gamma: float) -> tuple[NDArray[np.float64], float]:
+    return as_values(v, model.n_states), check_discount(gamma)

@@ -48,7 +48,7 @@ def policy_evaluation(
         InvalidModel: if this is not a policy, or at gamma = 1 does not end from some state.
         NotConverged: if `tol` was not reached; carries the best solution and its bound.
     """
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     limit = check_limit(max_iterations)
     if method not in get_args(Method):
         raise ConfigError(f"method={method!r} is not one of {', '.join(get_args(Method))}")

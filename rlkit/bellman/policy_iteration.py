@@ -35,7 +35,7 @@ def policy_iteration(
         InvalidModel: if gamma = 1 and the model has no finite values.
         NotConverged: if `tol` was not reached within the limit, or is below what float64 can resolve.
     """
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     limit = check_limit(max_iterations)
     if gamma == 1.0:
         from rlkit.bellman import episodic

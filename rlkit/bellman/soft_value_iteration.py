@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from numbers import Real
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,12 +42,15 @@ def soft_value_iteration(
         ConfigError: for an argument out of its range.
         NotConverged: if `tol` was not reached within the limit, or is below what float64 can resolve.
     """
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     limit = check_limit(max_iterations)
     if gamma == 1.0:
         raise ConfigError("gamma=1 is outside soft_value_iteration's range [0, 1)")
-    if not 0.0 < temperature < np.inf:
+    if not isinstance(temperature, Real) or not 0.0 < temperature <= sys.float_info.max:
         raise ConfigError(f"temperature={temperature!r} is outside its range (0, inf)")
+    temperature = float(temperature)
+    if not temperature * model.n_actions < 1e300 * (1.0 - gamma):
+        raise ConfigError(f"temperature={temperature:g} at gamma={gamma!r} overflows float64")
     terminal, report = model.terminal, Reporter(callback)
     extra = temperature * _roundings(model.n_actions)
 

@@ -96,7 +96,7 @@ def _why(solution: Solution, tol: float) -> str:
     )
     if solution.gamma < 1.0 and solution.v.size:
         floor = float_floor(solution.gamma, float(np.abs(solution.v).max()))
-        if tol < floor:
+        if tol < floor <= solution.error_bound:
             return f"tol={tol:g} is below {floor:.3g}, the least error that float64 can resolve here; {reached}"
     return reached
 

@@ -60,7 +60,7 @@ def solve(
         if method not in _TEXTBOOK:
             raise ConfigError(f"method={method!r} is not one of {', '.join(get_args(Method))}")
         return _TEXTBOOK[method](model, gamma, tol=tol, max_iterations=max_iterations, callback=callback)
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     if gamma == 1.0:
         episodic = policy_iteration if model.n_states <= _SMALL else truncated_policy_iteration
         return episodic(model, gamma, tol=tol, max_iterations=max_iterations, callback=callback)

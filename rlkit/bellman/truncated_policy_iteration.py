@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlkit.bellman.model import Model, check_limit, check_question
+from rlkit.bellman.model import Model, check_count, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
 from rlkit.bellman.value_iteration import after_backup, sweeps_to_rounding
-from rlkit.errors import ConfigError
 
 
 def truncated_policy_iteration(
@@ -37,10 +36,9 @@ def truncated_policy_iteration(
         InvalidModel: if gamma = 1 and the model has no finite values.
         NotConverged: if `tol` was not reached within the limit, or is below what float64 can resolve.
     """
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     limit = check_limit(max_iterations)
-    if evaluation_sweeps < 1:
-        raise ConfigError(f"evaluation_sweeps={evaluation_sweeps!r} is outside its range [1, inf)")
+    evaluation_sweeps = check_count("evaluation_sweeps", evaluation_sweeps)
     if gamma == 1.0:
         from rlkit.bellman import episodic
 

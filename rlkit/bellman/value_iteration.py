@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.bellman.bounds import float_floor, midrange, rounding_slack
-from rlkit.bellman.model import Model, check_limit, check_question
+from rlkit.bellman.model import Model, as_values, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
-from rlkit.errors import InvalidModel
 
 if TYPE_CHECKING:
     from rlkit.mdp import MarkovRewardProcess
@@ -41,10 +40,10 @@ def value_iteration(
 
     Raises:
         ConfigError: for a gamma, tol or limit out of range.
-        InvalidModel: if gamma = 1 and the model has no finite values, or the shape of `start` is wrong.
+        InvalidModel: if gamma = 1 and the model has no finite values, or `start` is not S finite numbers.
         NotConverged: if `tol` was not reached within the limit, or is below what float64 can resolve.
     """
-    check_question(model, gamma, tol)
+    gamma, tol = check_question(model, gamma, tol)
     limit = check_limit(max_iterations)
     v = starting_values(model, start)
     if gamma == 1.0:
@@ -118,8 +117,6 @@ def starting_values(model: Model, start: ArrayLike | None) -> NDArray[np.float64
     """Return a fresh float64 `(S,)` to start from, 0 at terminal states."""
     if start is None:
         return np.zeros(model.n_states)
-    v = np.array(start, dtype=np.float64)
-    if v.shape != (model.n_states,) or not np.isfinite(v).all():
-        raise InvalidModel(f"start has shape {v.shape} or is not finite, expected {model.n_states} finite numbers")
+    v = as_values(start, model.n_states, "start").copy()
     v[model.terminal] = 0.0
     return v

@@ -38,6 +38,17 @@ def test_every_method_is_within_its_bound_of_the_exact_optimum(seed, gamma):
         assert error(solution.v, exact) <= Fraction(solution.error_bound), method
 
 
+@given(seeds)
+@settings(max_examples=20)
+def test_a_discount_in_single_precision_is_the_number_that_it_is(seed):
+    mdp, gamma = random_mdp(seed), np.float32(0.9)
+    exact = ExactMDP(mdp).optimal(Fraction(float(gamma)))
+    for method in METHODS:
+        solution = best_effort(bellman.solve, mdp, gamma, method=method)
+        assert type(solution.gamma) is float
+        assert error(solution.v, exact) <= Fraction(solution.error_bound), method
+
+
 @given(seeds, st.sampled_from(GAMMAS), st.integers(1, 6))
 @settings(max_examples=60)
 def test_stopped_early_the_bound_still_holds(seed, gamma, limit):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from rlkit import bellman
 from rlkit.bellman.model import Sweeps
+from rlkit.envs import GridWorld
 from rlkit.errors import ConfigError, InvalidModel, NotConverged
 from rlkit.mdp import FiniteMDP
 from tests.rlkit.exact_mdp import random_mdp
@@ -139,13 +140,13 @@ def test_a_model_of_terminal_states_only_is_worth_nothing(method, gamma):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("gamma", [-0.1, 1.1, np.nan, np.inf])
+@pytest.mark.parametrize("gamma", [-0.1, 1.1, np.nan, np.inf, "0.9", None, [0.9]])
 def test_a_discount_out_of_range_is_refused(method, gamma):
     with pytest.raises(ConfigError, match=r"gamma=.* is outside its range \[0, 1\]"):
         bellman.solve(zhao(), gamma, method=method)
 
 
-@pytest.mark.parametrize("tol", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("tol", [0.0, -1.0, np.nan, np.inf, "1e-8", None, 10**400])
 def test_a_tolerance_out_of_range_is_refused(tol):
     with pytest.raises(ConfigError, match="tol="):
         bellman.solve(zhao(), 0.9, tol=tol)
@@ -171,6 +172,18 @@ def test_values_of_the_wrong_shape_are_refused(solver):
         solver(zhao(), np.zeros(3), 0.9)
 
 
+@pytest.mark.parametrize("solver", [bellman.q_from_v, bellman.greedy, bellman.optimal_actions])
+def test_values_that_are_not_finite_are_refused(solver):
+    with pytest.raises(InvalidModel, match=r"v\[s=3\] is nan, expected a finite number"):
+        solver(zhao(), np.where(np.arange(25) == 3, np.nan, 0.0), 0.9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_environment_is_refused_with_the_way_to_its_model(method):
+    with pytest.raises(InvalidModel, match=r"a GridWorld is no model; take env\.model\(\), or FiniteMDP"):
+        bellman.solve(GridWorld("S G"), 0.9, method=method)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_not_converged_carries_the_best_solution_and_its_bound(method):
     best = bellman.solve(zhao(), 0.9, method="policy_iteration").v
@@ -185,6 +198,13 @@ def test_a_tolerance_below_the_float_floor_is_refused_with_the_number(method):
     mdp = zhao()
     with pytest.raises(NotConverged, match=r"tol=1e-20 is below .*e-14, the least error that float64 can resolve"):
         bellman.solve(mdp, 0.9, method=method, tol=1e-20)
+
+
+def test_the_float_floor_is_not_named_where_the_proof_got_below_it():
+    mdp = FiniteMDP.from_arrays(np.ones((1, 1, 1)), [2.0])  # one residual, one value: centred exactly
+    with pytest.raises(NotConverged, match=r"^value_iteration stopped") as stopped:
+        bellman.value_iteration(mdp, 1 - 1e-10)
+    assert stopped.value.solution.error_bound < 1e-3
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -214,8 +234,9 @@ def test_value_iteration_starts_where_it_is_told():
     mdp = zhao()
     best = bellman.solve(mdp, 0.9, method="policy_iteration").v
     assert bellman.value_iteration(mdp, 0.9, start=best).iterations == 1
-    with pytest.raises(InvalidModel, match="start has shape"):
-        bellman.value_iteration(mdp, 0.9, start=[1.0])
+    for start in ([1.0], "abc", [np.nan] * 25, np.zeros(25) + 1j):
+        with pytest.raises(InvalidModel, match=r"^start"):
+            bellman.value_iteration(mdp, 0.9, start=start)
 
 
 def test_one_evaluation_sweep_is_value_iteration_and_many_are_policy_iteration():
@@ -224,14 +245,15 @@ def test_one_evaluation_sweep_is_value_iteration_and_many_are_policy_iteration()
     many = bellman.truncated_policy_iteration(mdp, 0.9, evaluation_sweeps=500)
     assert one.iterations == bellman.value_iteration(mdp, 0.9).iterations
     assert many.iterations <= bellman.policy_iteration(mdp, 0.9).iterations + 2
-    with pytest.raises(ConfigError, match="evaluation_sweeps"):
-        bellman.truncated_policy_iteration(mdp, 0.9, evaluation_sweeps=0)
+    for sweeps in (0, 2.5, "2"):
+        with pytest.raises(ConfigError, match="evaluation_sweeps"):
+            bellman.truncated_policy_iteration(mdp, 0.9, evaluation_sweeps=sweeps)
 
 
 def test_soft_value_iteration_refuses_what_it_cannot_do():
-    for options, complaint in (({"temperature": 0.0}, "temperature"), ({"temperature": np.nan}, "temperature")):
-        with pytest.raises(ConfigError, match=complaint):
-            bellman.soft_value_iteration(zhao(), 0.9, **options)
+    for temperature in (0.0, np.nan, np.inf, "1", 1e308):
+        with pytest.raises(ConfigError, match="temperature"):
+            bellman.soft_value_iteration(zhao(), 0.9, temperature=temperature)
     with pytest.raises(ConfigError, match="gamma=1"):
         bellman.soft_value_iteration(zhao(), 1.0)
 

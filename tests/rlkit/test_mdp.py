@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 
 import gymnasium
@@ -87,6 +89,15 @@ def test_a_model_cannot_be_changed():
             array[0] = 0
 
 
+def test_copies_of_a_model_cannot_be_changed_either():
+    mdp = FiniteMDP.from_arrays(P, R)
+    for again in (copy.deepcopy(mdp), pickle.loads(pickle.dumps(mdp))):
+        assert np.array_equal(again.backup([1, 0], 1), mdp.backup([1, 0], 1))
+        for array in (again.rewards, again.terminal, again.transitions.data):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+
+
 def test_a_sum_that_is_not_one_is_named():
     wrong = np.tile(np.eye(4), (2, 1, 1))
     wrong[1, 3, 0] = 0.1
@@ -124,7 +135,9 @@ def test_numbers_that_are_not_finite_are_named(number):
         (P, [["a", "b"], ["c", "d"]], None),
         (P, R, [True]),
         (P, R, [0, 1]),
+        (P, R, [[True], [True, False]]),
         (P * 1j, R, None),
+        (P, R * 1j, None),
         (None, R, None),
         ("P", R, None),
         (3.0, R, None),
@@ -280,6 +293,7 @@ def test_a_policy_induces_its_reward_process():
         ([[np.nan, 0.5], [1.0, 0.0]], r"policy\[s=0, a=0\] is nan"),
         ([0.0, 1.0], "a policy is an array"),
         ([0], "a policy is an array"),
+        ([[1.0], [0.5, 0.5]], "policy: not an array"),
         (None, "a policy is an array"),
     ],
 )
