@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.cells import DIRECTIONS, Cell
-from rlkit.envs.gridworld.drawing.origin import Place, TextOrigin
 from rlkit.envs.gridworld.rules import Rules
+
+if TYPE_CHECKING:
+    from rlkit.envs.gridworld.drawing.origin import Place, TextOrigin
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class GridMap:
 
     def place(self, row: int, column: int, source: str = "<map>") -> Place:
         """Return where a cell stands: `file:line:column`, or `source[row, column]` if it was not read from a text."""
+        from rlkit.envs.gridworld.drawing.origin import Place  # drawings import this file
+
         if self.origin is None:
             return Place(row, column, f"{source}[{row}, {column}]")
         return self.origin.place(row, column)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.bellman import bounds
-from rlkit.bellman.model import OnSweep, Sweeps
+from rlkit.bellman.model import UNLIMITED, OnSweep, Sweeps
 from rlkit.envs.gridworld.kernels import geometry, large, small, tiles
 from rlkit.envs.gridworld.kernels.plain import BLOCKED
 
@@ -178,7 +178,7 @@ class LargeGrid:
         x = self._start(gamma)
         unheard = np.full(self.n_tiles, np.inf)
         item_best, highs = np.empty(len(self.items.own)), np.empty(self.n_tiles)
-        used, budget = 0, max_sweeps * self.n_tiles
+        used, budget = 0, min(max_sweeps * self.n_tiles, UNLIMITED)
         portion = budget if on_sweep is None else _REPORT * self.n_tiles
         threshold = tol * (1.0 - gamma)
         while True:

@@ -49,6 +49,15 @@ def test_action_values_are_those_of_the_layout(seed: int, gamma: float) -> None:
 
 
 @given(SEEDS, GAMMAS)
+def test_sweeping_row_by_row_gives_the_bits_of_action_values(seed: int, gamma: float) -> None:
+    model = GridModel(grids.random_layout(seed, plain=True))
+    v = np.round(np.random.default_rng(seed).normal(size=model.n_states), 1)  # many ties
+    q = model.q_from_v(v, gamma)
+    np.testing.assert_array_equal(model.backup(v, gamma), q.max(axis=1))
+    np.testing.assert_array_equal(model.greedy(v, gamma), q.argmax(axis=1))
+
+
+@given(SEEDS, GAMMAS)
 def test_the_error_is_within_its_proven_bound_and_the_bound_within_tol(seed: int, gamma: float) -> None:
     layout = grids.random_layout(seed)
     found = GridModel(layout).optimal_values(gamma, tol=1e-8, max_sweeps=10**6)
