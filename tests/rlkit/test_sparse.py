@@ -192,6 +192,20 @@ def test_terminal_states_alone_are_worth_nothing(dense, monkeypatch):
     assert found.error_bound <= 1e-8
 
 
+def test_states_with_rewards_of_their_own_share_nothing_and_are_right():
+    n_states, gamma = 20_000, 0.99
+    rewards = np.random.default_rng(4).normal(size=(n_states, 2))
+    state = np.arange(n_states)
+    columns = np.stack([(state + 1).clip(max=n_states - 1), state], axis=1).ravel()  # go on, or stay
+    matrix = sp.csr_array((np.ones(2 * n_states), columns, np.arange(2 * n_states + 1)), (2 * n_states, n_states))
+    exact = np.empty(n_states)
+    exact[-1] = rewards[-1].max() / (1 - gamma)
+    for s in range(n_states - 2, -1, -1):
+        exact[s] = max(rewards[s, 0] + gamma * exact[s + 1], rewards[s, 1] / (1 - gamma))
+    found = sparse.optimal_values(FiniteMDP(matrix, rewards), gamma, tol=1e-8, max_sweeps=NO_LIMIT)
+    assert np.abs(found.v - exact).max() <= found.error_bound <= 1e-8
+
+
 def test_small_models_are_solved_exactly_by_dense_policy_iteration(monkeypatch):
     monkeypatch.undo()
     mdp = corridor(40)

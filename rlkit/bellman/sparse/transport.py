@@ -61,9 +61,8 @@ class _Work:
         self.search = search
         self.by_place, place = order.grow_blocks(start_of, who, sources, n_states, 1 << blocks.SHIFT)
         first = np.empty(n_states + 1, np.int32 if data.size < 2**31 else np.int64)
-        successor, form, form_first, row_first, coefficient = forms.pack(
-            *search.rows, search.gamma, self.by_place, place, first
-        )
+        successor = forms.place_successors(indptr, indices, terminal, search.mdp.n_actions, place, first)
+        form, form_first, row_first, coefficient = forms.share_forms(*search.rows, search.gamma, place)
         self.packed: tuple[Any, Any, Any, Any, Any, Any] = (successor, first, form, form_first, row_first, coefficient)
         self.graph: tuple[Any, Any] = blocks.readers_of_blocks(successor, first)
         n_blocks = self.graph[0].size - 1
