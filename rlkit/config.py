@@ -161,3 +161,14 @@ def _revive(value: Any, annotation: Any) -> Any:
     if isinstance(value, Mapping) and isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation.from_dict(value)
     return value
+
+
+def check_count(name: str, count: int, *, at_least: int = 1) -> int:
+    """Return a whole number, a plain int.
+
+    Raises:
+        ConfigError: if it is none, or is below `at_least`.
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < at_least:
+        raise ConfigError(f"{name}={count!r} is not a whole number of at least {at_least}")
+    return int(count)

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 
 from rlkit.callbacks import Callback, Episode
+from rlkit.config import check_count
 from rlkit.policy import Policy
 from rlkit.trainer import Trainer
 
@@ -22,7 +23,12 @@ def evaluate(
         episodes: how many.
         seed: of the first reset, so that policies are compared on the same draws.
         max_steps: end an episode that has not ended by itself after so many steps.
+
+    Raises:
+        ConfigError: `episodes` or `max_steps` is not a whole number of at least 1.
     """
+    check_count("episodes", episodes)
+    check_count("max_steps", max_steps)
     finished = []
     for number in range(1, episodes + 1):
         observation, _ = env.reset(seed=seed if number == 1 else None)
@@ -41,12 +47,15 @@ class Evaluation(Callback):
         env: an environment of its own, like the one trained in.
         every: steps between evaluations.
         episodes: episodes an evaluation, always from the same seed.
+
+    Raises:
+        ConfigError: `every` or `episodes` is not a whole number of at least 1.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], *, every: int = 10_000, episodes: int = 10) -> None:
         self.env = env
-        self.every = every
-        self.episodes = episodes
+        self.every = check_count("every", every)
+        self.episodes = check_count("episodes", episodes)
 
     def on_step(self, trainer: Trainer, transition: Any, metrics: Any) -> None:  # noqa: ARG002 (a callback's arguments)
         """Evaluate when it is time."""

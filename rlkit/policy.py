@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import Env, Space
 
 from rlkit.config import Config as BaseConfig
+from rlkit.config import check_count
 from rlkit.errors import ConfigError, SpaceError
 from rlkit.spaces import is_batch, unstack
 
@@ -28,7 +29,7 @@ class Policy:
         observation_space: what it will be shown.
         action_space: what it may do.
         config: hyperparameters; None takes the defaults.
-        seed: of `rng`; None draws one from the operating system.
+        seed: of `rng`, a whole number; None draws one from the operating system.
 
     Attributes:
         rng: the generator that all randomness comes from. It differs from the generator that gymnasium makes from the
@@ -36,6 +37,7 @@ class Policy:
 
     Raises:
         SpaceError: a space is of a type that this class has no use for.
+        ConfigError: `config` is not of this class, or `seed` is below 0 or no whole number.
     """
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,8 @@ class Policy:
         self.observation_space = observation_space
         self.action_space = action_space
         self.config = config
-        self.seed = seed
-        self.rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x726C6B69,)))
+        self.seed = None if seed is None else check_count("seed", seed, at_least=0)
+        self.rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0x726C6B69,)))
         self._torch_generator: Any = None
         self.setup()
         self._made = made_by_setup(vars(self))
@@ -88,8 +90,10 @@ class Policy:
 
         Raises:
             ConfigError: a hyperparameter that does not exist, is of the wrong type, or out of its range.
-            SpaceError: the environment's spaces do not suit this class.
+            SpaceError: the environment's spaces do not suit this class, or it has none.
         """
+        if not (hasattr(env, "observation_space") and hasattr(env, "action_space")):
+            raise SpaceError(f"{cls.__name__}.for_env: {env!r} is not an environment (gymnasium.make makes one)")
         config = cls.Config.from_dict(hyperparameters)
         return cls(env.observation_space, env.action_space, config, seed=seed)
 

@@ -81,9 +81,11 @@ class Rewind:
         return [layer._elapsed_steps for layer in self._wrappers() if type(layer) is TimeLimit]
 
     def _restore_own(self, state: dict[str, Any], in_episode: bool) -> None:
+        limits = [layer for layer in self._wrappers() if type(layer) is TimeLimit]
+        if len(limits) != len(state["steps"]):
+            raise CheckpointError(f"{self.env}: the run's environment had {len(state['steps'])} TimeLimit wrappers")
         if in_episode:
             self.env.reset()
-            limits = [layer for layer in self._wrappers() if type(layer) is TimeLimit]
             for layer, steps in zip(limits, state["steps"], strict=True):
                 layer._elapsed_steps = steps
         self.env.unwrapped.set_state(state["own"])  # type: ignore[attr-defined]

@@ -112,5 +112,5 @@ class EpisodeStatistics:
 def _number(name: str, value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RlkitError(f"update() reported {name}={value!r}, expected a number") from None

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from rlkit import checkpoint
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback, Episode
-from rlkit.errors import CheckpointError, Diverged, InvalidTransition, RlkitError, SpaceError
+from rlkit.config import check_count
+from rlkit.errors import CheckpointError, ConfigError, Diverged, InvalidTransition, SpaceError
 from rlkit.interrupts import Interrupts
 from rlkit.logger import Logger
 from rlkit.rewind import Rewind
@@ -58,7 +59,8 @@ class Trainer:
         folder: the run's folder; None without a directory, and before `run` or `resume`.
 
     Raises:
-        SpaceError: the agent was made for other spaces than the environment has.
+        SpaceError: the agent was made for other spaces than the environment has, or this is no environment.
+        ConfigError: this is no agent, a callback is none, or a number is not a whole one of at least 1.
     """
 
     def __init__(
@@ -74,15 +76,14 @@ class Trainer:
         console: bool = False,
         progress: bool | None = None,
     ) -> None:
-        _check_environment(agent, env)
-        _check_at_least_one(checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints, log_every=log_every)
+        _check_pair(agent, env)
         self.agent = agent
         self.env = env
-        self.callbacks = list(callbacks)
+        self.callbacks = _checked_callbacks(callbacks)
         self.directory = None if directory is None else Path(directory)
-        self.checkpoint_every = checkpoint_every
-        self.keep_checkpoints = keep_checkpoints
-        self.log_every = log_every
+        self.checkpoint_every = None if checkpoint_every is None else check_count("checkpoint_every", checkpoint_every)
+        self.keep_checkpoints = check_count("keep_checkpoints", keep_checkpoints)
+        self.log_every = check_count("log_every", log_every)
         self.console = console
         self.progress = progress
 
@@ -113,12 +114,14 @@ class Trainer:
         """Learn from that many more steps.
 
         Raises:
+            ConfigError: `steps` is not a whole number of at least 0.
             InvalidTransition: the environment or the agent gave something that is not finite or not in the spaces; it
                 was not learnt from.
             Diverged: the agent reported a number that is not finite, or its parameters are not.
             CheckpointError: the agent holds something that has no saved form.
             KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
         """
+        steps = check_count("steps", steps, at_least=0)
         self._open()
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
@@ -228,7 +231,7 @@ class Trainer:
     def _checked_reward(self, reward: Any) -> float:
         try:
             number = float(reward)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._invalid("reward", f"is {reward!r}, expected a number") from None
         if not math.isfinite(number):
             raise self._invalid("reward", f"is {number}, which is not finite")
@@ -368,9 +371,10 @@ def train(
     if trainer is None or not same:
         trainer = Trainer(agent, env, directory=directory, checkpoint_every=checkpoint_every)
         vars(agent)["_trainer"] = trainer
-    trainer.callbacks = list(callbacks)
+    trainer.callbacks = _checked_callbacks(callbacks)
     if resume and trainer.folder is None and directory is not None and RunFolder(directory).saved():
         trainer.resume()
+    steps = check_count("steps", steps, at_least=0)
     trainer.run(max(steps - trainer.step, 0) if resume else steps)
     return trainer
 
@@ -394,7 +398,9 @@ def describe(agent: Agent, env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _check_environment(agent: Agent, env: Any) -> None:
+def _check_pair(agent: Any, env: Any) -> None:
+    if not isinstance(agent, Agent):
+        raise ConfigError(f"Trainer: {agent!r} is not an Agent")
     if not isinstance(env, gymnasium.Env):
         raise SpaceError(f"Trainer: the environment is a {type(env).__name__}, expected one gymnasium.Env")
     for role in ("observation_space", "action_space"):
@@ -403,7 +409,9 @@ def _check_environment(agent: Agent, env: Any) -> None:
             raise SpaceError(f"Trainer: {name_of(env)}'s {role} is {its}, the agent was made for {own}")
 
 
-def _check_at_least_one(**settings: int | None) -> None:
-    for name, value in settings.items():
-        if value is not None and value < 1:
-            raise RlkitError(f"Trainer: {name}={value}, expected at least 1")
+def _checked_callbacks(callbacks: Iterable[Any]) -> list[Callback]:
+    checked = list(callbacks)
+    for callback in checked:
+        if not isinstance(callback, Callback):
+            raise ConfigError(f"Trainer: {callback!r} is not a Callback")
+    return checked

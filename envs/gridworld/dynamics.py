@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
@@ -106,6 +107,13 @@ class Dynamics:
         drawn = np.array([cell.kind == "start" for cell in layout.grid.legend]) & ~layout.terminal
         starts = Numbering(layout.grid.codes, drawn)
         return starts if len(starts) else Numbering(layout.grid.codes, layout.occupiable & ~layout.terminal)
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """A checksum of map and rules: a saved state of another grid world has another one."""
+        layout = self.layout
+        rules = zlib.crc32(repr((layout.shape, layout.grid.legend, layout.rules)).encode())
+        return zlib.crc32(layout.grid.codes.reshape(-1).data, rules)
 
     def terminal(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of the given states are terminal."""

@@ -311,6 +311,7 @@ class GridWorld(gymnasium.Env[Any, Any]):
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""
         return {
+            "map": self._dynamics.fingerprint,
             "state": self._state,
             "steps": self._steps,
             "running": bool(self._row),
@@ -326,6 +327,8 @@ class GridWorld(gymnasium.Env[Any, Any]):
             ConfigError: `state` is not what `get_state` gives for this grid world.
         """
         try:
+            if state["map"] != self._dynamics.fingerprint:
+                raise ValueError("the map or the rules are others")
             position, running = int(state["state"]), bool(state["running"])
             generator, draws = state["generator"], [float(draw) for draw in state["draws"]]
             steps, seed = int(state["steps"]), int(state["seed"])

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.config import check_count
 from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.dynamics import Dynamics
 from rlkit.envs.gridworld.layout import GridMap
@@ -293,6 +294,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""
         return {
+            "map": self._dynamics.fingerprint,
             "state": self._state.tolist(),
             "steps": self._steps.tolist(),
             "over": self._over.tolist(),
@@ -308,6 +310,8 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
             ConfigError: `state` is not what `get_state` gives for this environment.
         """
         try:
+            if state["map"] != self._dynamics.fingerprint:
+                raise ValueError("the map or the rules are others")
             position, steps = np.array(state["state"], np.int64), np.array(state["steps"], np.int64)
             over, begun, seed = np.array(state["over"], np.bool_), bool(state["begun"]), int(state["seed"])
             if not position.shape == steps.shape == over.shape == (self.num_envs,):
@@ -333,9 +337,8 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
 
 
 def _check_arguments(num_envs: int, max_episode_steps: int | None, render_mode: str | None) -> None:
-    if not isinstance(num_envs, int) or num_envs < 1:
-        raise ConfigError(f"GridWorldVectorEnv: num_envs={num_envs!r} is not an integer from 1 up")
-    if max_episode_steps is not None and (not isinstance(max_episode_steps, int) or max_episode_steps < 1):
-        raise ConfigError(f"GridWorldVectorEnv: max_episode_steps={max_episode_steps!r} is not an integer from 1 up")
+    check_count("num_envs", num_envs)
+    if max_episode_steps is not None:
+        check_count("max_episode_steps", max_episode_steps)
     if render_mode not in (None, "ansi", "rgb_array"):
         raise ConfigError(f"GridWorldVectorEnv: render_mode={render_mode!r} is none of 'ansi', 'rgb_array' and None")

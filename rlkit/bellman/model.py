@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.config import check_count
 from rlkit.errors import ConfigError, InvalidModel
 
 if TYPE_CHECKING:
@@ -139,20 +140,9 @@ def check_limit(max_iterations: int | None) -> int:
     """Return the number of iterations allowed.
 
     Raises:
-        ConfigError: if it is not a positive whole number.
+        ConfigError: if it is not a whole number of at least 1.
     """
     return UNLIMITED if max_iterations is None else check_count("max_iterations", max_iterations)
-
-
-def check_count(name: str, count: int) -> int:
-    """Return a number of repetitions.
-
-    Raises:
-        ConfigError: if it is not a positive whole number.
-    """
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise ConfigError(f"{name}={count!r} is not a positive whole number")
-    return int(count)
 
 
 def as_values(v: ArrayLike, n_states: int, name: str = "v") -> NDArray[np.float64]:

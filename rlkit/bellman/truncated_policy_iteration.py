@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlkit.bellman.model import Model, check_count, check_limit, check_question
+from rlkit.bellman.model import Model, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
 from rlkit.bellman.value_iteration import after_backup, sweeps_to_rounding
+from rlkit.config import check_count
 
 
 def truncated_policy_iteration(

@@ -102,7 +102,9 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
                 raise CheckpointError(f"agent.{role}: is {space}, expected {getattr(policy, role)}")
         config = type(policy).Config.from_dict(decode(saved["config"], None, "agent.config"))
         if config != policy.config:
-            raise CheckpointError(f"agent.config: is {config}, expected {policy.config}")
+            was, now = config.to_dict(), policy.config.to_dict()
+            others = [f"{name} is {was[name]!r}, expected {now[name]!r}" for name in now if was[name] != now[name]]
+            raise CheckpointError(f"agent.config: {'; '.join(others)}")
         own = _attributes(policy)
         checkpoint.decoder.restore_attributes(policy, own, saved["state"], "agent")
         policy.seed = decode(saved["seed"], None, "agent.seed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from rlkit.errors import ConfigError
+from rlkit.config import check_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,7 @@ def run(*, steps: int = 200_000, out: Annotated[Path | None, tyro.conf.arg(metav
     from rlkit.cli._learning import learn
     from rlkit.cli._results import make_folder
 
-    if steps < 1:
-        raise ConfigError(f"steps={steps} is not a positive whole number")
+    check_count("steps", steps)
     folder = make_folder(out, "demo")
     methods = ("value_iteration", "policy_iteration", "truncated_policy_iteration")
     learners = {"q_learning": QLearning, "double_q_learning": DoubleQLearning}

@@ -226,11 +226,17 @@ def test_a_saved_state_remembers_that_the_episode_is_over():
         twin.step(RIGHT)
 
 
-def test_a_state_of_another_grid_is_refused():
-    env = GridWorld("S . . G")
-    env.reset(seed=0, options={"state": 2})
-    with pytest.raises(rlkit.ConfigError, match="state 2 is outside"):
-        GridWorld("S G").set_state(env.get_state())
+def test_a_state_of_another_grid_is_refused(tmp_path):
+    env = GridWorld("S . . G", step_reward=-1.0)
+    env.reset(seed=0)
+    state = env.get_state()
+    (tmp_path / "same.toml").write_text(env.to_toml())
+    GridWorld.load(tmp_path / "same.toml").set_state(state)
+    for other in (GridWorld("S . G .", step_reward=-1.0), GridWorld("S . . G", step_reward=-2.0), GridWorld("S G")):
+        with pytest.raises(rlkit.ConfigError, match="the map or the rules are others"):
+            other.set_state(state)
+    with pytest.raises(rlkit.ConfigError, match="state 4 is outside"):
+        env.set_state({**state, "state": 4})
     with pytest.raises(rlkit.ConfigError, match="KeyError"):
         env.set_state({})
 

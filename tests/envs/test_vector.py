@@ -152,7 +152,13 @@ def test_wrong_actions_are_refused_and_move_nothing(actions):
 
 
 def test_wrong_arguments_are_refused():
-    for wrong in ({"num_envs": 0}, {"max_episode_steps": 0}, {"render_mode": "human"}, {"slipp": 0.1}):
+    for wrong in (
+        {"num_envs": 0},
+        {"num_envs": True},
+        {"max_episode_steps": 0},
+        {"render_mode": "human"},
+        {"slipp": 0.1},
+    ):
         with pytest.raises(rlkit.ConfigError):
             GridWorldVectorEnv("S G", **wrong)
     env = GridWorldVectorEnv("S . G", 2)
@@ -182,6 +188,12 @@ def test_a_saved_state_goes_on_to_the_bit_through_json(mode):
             np.testing.assert_array_equal(mine, their)
     with pytest.raises(rlkit.ConfigError, match="not a state"):
         GridWorldVectorEnv("S G", 2).set_state(env.get_state())
+
+
+def test_a_state_of_another_grid_is_refused():
+    state = GridWorldVectorEnv("S . G", 2).get_state()
+    with pytest.raises(rlkit.ConfigError, match="the map or the rules are others"):
+        GridWorldVectorEnv("S G .", 2).set_state(state)
 
 
 def test_every_answer_is_the_callers_own():

@@ -8,7 +8,7 @@ import rlkit
 from rlkit import Agent, Planner, Policy, Trainer
 from rlkit.agent import ReplayAgent
 from rlkit.agents import QLearning
-from rlkit.errors import SpaceError
+from rlkit.errors import ConfigError, SpaceError
 from rlkit.evaluation import Evaluation, evaluate
 from rlkit.replay import ReplayBuffer
 from rlkit.transition import Transition
@@ -95,3 +95,12 @@ def test_evaluation_is_logged_while_the_agent_learns(tmp_path):
     header, *rows = (line.split(",") for line in (tmp_path / "run/progress.csv").read_text().splitlines())
     assert [row[header.index("eval/mean_reward")] for row in rows] == ["4.0", "4.0", "4.0"]
     assert [row[0] for row in rows] == ["10", "20", "30"]
+
+
+def test_an_evaluation_of_nothing_is_refused():
+    env = Corridor()
+    for options in ({"every": 0}, {"episodes": 0}):
+        with pytest.raises(ConfigError, match="=0 is not a whole number"):
+            Evaluation(env, **options)
+    with pytest.raises(ConfigError, match="episodes=0"):
+        evaluate(Counting.for_env(env), env, episodes=0)

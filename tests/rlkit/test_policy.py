@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from rlkit import Agent, ConfigError, Policy, bounded
 from rlkit.agents import QLearning
+from rlkit.envs import GridWorld
 from rlkit.errors import SpaceError
 from tests.rlkit.helpers import Corridor, DoubleQLearning, Drift
 
@@ -66,6 +67,18 @@ def test_a_config_without_its_decorator_is_refused_when_the_class_is_made():
 def test_spaces_that_a_class_has_no_use_for_are_refused():
     with pytest.raises(SpaceError, match=r"QLearning: the observation space is Box.*expected Discrete"):
         QLearning.for_env(Drift())
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", None, GridWorld])
+def test_what_is_no_environment_is_refused(env):
+    with pytest.raises(SpaceError, match=r"QLearning\.for_env: .* is not an environment"):
+        QLearning.for_env(env)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "7", True])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(ConfigError, match="seed="):
+        QLearning.for_env(GridWorld("S G"), seed=seed)
 
 
 def test_the_same_seed_makes_the_same_agent_and_another_makes_another():

@@ -184,8 +184,20 @@ def test_an_agents_own_file_is_not_a_run(tmp_path):
 def test_other_hyperparameters_than_the_runs_are_refused(tmp_path):
     trainer_of(slippery_grid, tmp_path / "run").run(10)
     env = slippery_grid()
-    with pytest.raises(CheckpointError, match=r"agent\.config: is .*epsilon=0\.1.* expected .*epsilon=0\.2"):
+    with pytest.raises(CheckpointError, match=r"agent\.config: .*; epsilon is 0\.1, expected 0\.2"):
         Trainer(QLearning.for_env(env, epsilon=0.2), env, directory=tmp_path / "run").resume()
+
+
+def test_another_grid_of_the_same_size_is_refused(tmp_path):
+    trainer_of(lambda: GridWorld("S . G"), tmp_path / "run").run(10)
+    with pytest.raises(CheckpointError, match="the map or the rules are others"):
+        trainer_of(lambda: GridWorld("S G ."), tmp_path / "run").resume()
+
+
+def test_another_number_of_time_limits_is_refused(tmp_path):
+    trainer_of(slippery_grid, tmp_path / "run").run(10)
+    with pytest.raises(CheckpointError, match="the run's environment had 0 TimeLimit wrappers"):
+        trainer_of(lambda: gymnasium.wrappers.TimeLimit(slippery_grid(), 5), tmp_path / "run").resume()
 
 
 def test_an_environment_that_does_not_repeat_itself_is_refused_by_name(tmp_path):

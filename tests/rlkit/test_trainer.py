@@ -11,7 +11,7 @@ import pytest
 
 import rlkit
 from rlkit import Callback, Diverged, InvalidTransition, Trainer
-from rlkit.errors import RlkitError, SpaceError
+from rlkit.errors import ConfigError, SpaceError
 from tests.rlkit.helpers import Corridor, DoubleQLearning, Drift, Recorder
 
 
@@ -86,7 +86,7 @@ def test_only_the_last_hundred_episodes_are_averaged():
     assert trainer.episodes.means()["rollout/ep_rew_mean"] == 3.0
 
 
-@pytest.mark.parametrize("reward", [np.nan, np.inf, None, "much"])
+@pytest.mark.parametrize("reward", [np.nan, np.inf, 10**400, None, "much"])
 def test_a_reward_that_is_no_finite_number_is_refused_by_step_and_environment(reward):
     env = Broken(7, reward=reward)
     agent = Recorder.for_env(env)
@@ -268,9 +268,30 @@ def test_a_vector_of_environments_is_refused():
         Trainer(Recorder.for_env(Corridor()), envs)
 
 
-def test_a_setting_below_one_is_refused():
-    with pytest.raises(RlkitError, match="log_every=0"):
-        Trainer(Recorder.for_env(Corridor()), Corridor(), log_every=0)
+@pytest.mark.parametrize("number", [0, 1.5, "1", True])
+@pytest.mark.parametrize("setting", ["log_every", "checkpoint_every", "keep_checkpoints"])
+def test_a_setting_that_counts_nothing_is_refused(setting, number):
+    with pytest.raises(ConfigError, match=f"{setting}={number!r} is not a whole number of at least 1"):
+        Trainer(Recorder.for_env(Corridor()), Corridor(), **{setting: number})
+
+
+@pytest.mark.parametrize("steps", [-1, 1e3, "10", None])
+def test_steps_that_are_no_whole_number_are_refused(steps, tmp_path):
+    trainer = Trainer(Recorder.for_env(Corridor()), Corridor(), directory=tmp_path / "run")
+    with pytest.raises(ConfigError, match="steps="):
+        trainer.run(steps)
+    with pytest.raises(ConfigError, match="steps="):
+        rlkit.train(trainer.agent, trainer.env, steps=steps, resume=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_who_cannot_learn_or_watch_is_refused():
+    env = Corridor()
+    with pytest.raises(ConfigError, match="is not an Agent"):
+        Trainer(rlkit.Policy(env.observation_space, env.action_space), env)
+    for callback in (rlkit.Callback, print):
+        with pytest.raises(ConfigError, match="is not a Callback"):
+            Trainer(Recorder.for_env(env), env, callbacks=[callback])
 
 
 def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
