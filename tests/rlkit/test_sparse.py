@@ -32,15 +32,16 @@ def corridor(n_states=700, *, slip=0.1, seed=0, terminal=True, random_order=Fals
     name = rng.permutation(n_states) if random_order else np.arange(n_states)
     state = np.arange(n_states)
     left, right = np.maximum(state - 1, 0), np.minimum(state + 1, n_states - 1)
-    p = np.zeros((n_states, 3, n_states))
-    for action, (wished, other) in enumerate(((left, right), (right, left), (state, state))):
-        np.add.at(p, (name, action, name[wished]), 1 - slip)
-        np.add.at(p, (name, action, name[other]), slip)
+    wished, other = np.stack([left, right, state], axis=1), np.stack([right, left, state], axis=1)  # [S, A]
+    rows = (name[:, None] * 3 + np.arange(3)).ravel()
+    columns = np.concatenate([name[wished].ravel(), name[other].ravel()])
+    weights = np.repeat([1 - slip, slip], rows.size)
+    matrix = sp.coo_array((weights, (np.tile(rows, 2), columns)), (n_states * 3, n_states)).tocsr()
     rewards = np.repeat(-rng.random((n_states, 1)), 3, axis=1)
     rewards[name[-1]] = 1.0
     ends = np.zeros(n_states, bool)
     ends[name[-1]] = terminal
-    return FiniteMDP(sp.csr_array(p.reshape(-1, n_states)), rewards, ends)
+    return FiniteMDP(matrix, rewards, ends)
 
 
 def apart():

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rlkit.bellman.sparse import blocks, forms, order, sweeps
 from rlkit.bellman.sparse.search import Search
 
-CHUNK = 64
-"""Sweeps between two looks from Python, so that an interrupt is heard."""
+CHUNK, REPORTED_CHUNK = 64, 8
+"""Sweeps between two looks from Python: for an interrupt to be heard, and when somebody wants reports."""
 MOST_READERS = 100
 """Blocks that are read by more others than this, on average, are not a neighbourhood."""
 ROUNDS = 4
@@ -36,7 +36,8 @@ def iterate(search: Search, sources: NDArray[np.intp]) -> bool:
     for _ in range(ROUNDS):
         before = search.bound
         work.run(max(threshold, 2 * float(np.spacing(np.abs(search.v).max()))))
-        search.improve()
+        if not search.done:
+            search.improve()
         if search.done or search.bound > 0.5 * before:
             break
         threshold *= 0.1
@@ -78,8 +79,9 @@ class _Work:
         inbox = np.full(self.backward.size, np.inf)
         level, finished = max(search.high, threshold), False
         sweep = v.size * search.mdp.n_actions  # updates
+        most = CHUNK if search.on_sweep is None else REPORTED_CHUNK
         while not finished and search.left > 2:  # one to finish, one to certify
-            chunk = min(CHUNK, search.left - 2) * sweep
+            chunk = min(most, search.left - 2) * sweep
             state = (v, self.row_of, self.at, inbox, self.backward)
             level, updates, finished = blocks.raise_blocks(
                 *self.packed, *self.graph, *state, search.mdp.n_actions, level, threshold, chunk
@@ -88,4 +90,6 @@ class _Work:
             if search.on_sweep is not None and not finished:
                 search.v[self.by_place] = v
                 search.improve()
+                if search.done:
+                    return
         search.v[self.by_place] = v
