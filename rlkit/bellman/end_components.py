@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 from numpy.typing import NDArray
 
 from rlkit.bellman.bounds import rounding_slack
+from rlkit.compiling import njit
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -155,7 +155,7 @@ def way_to(choices: Choices, allowed: Bools, goals: NDArray[np.int64] | None = N
     fresh = np.diff(head[order] * (sink + 1) + tail[order], prepend=-1) != 0  # of parallel ways, the shortest
     first = order[fresh]
     backwards = sp.csr_array((tries[first], (head[first], tail[first])), shape=(sink + 1, sink + 1))
-    distance = dijkstra(backwards, indices=sink)
+    (distance,) = dijkstra(backwards, indices=[sink])  # [X + 1]
 
     way = np.full(sink, -2, dtype=np.int64)  # [X]
     nearest = (distance[head] + tries <= distance[tail]) & np.isfinite(distance[tail])
