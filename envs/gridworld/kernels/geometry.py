@@ -7,8 +7,9 @@ The padded grid has one extra row or column on every side, `pitch = W + 2`; cell
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rlkit.compiling import njit
 
 PLAIN, WALL, PORTAL, JUMP, TERMINAL, IRREGULAR = range(6)
 """What the sweeps need to know of a legend code; IRREGULAR has wind, closed sides or a slip of its own."""

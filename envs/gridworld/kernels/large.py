@@ -8,8 +8,9 @@ irregular cells with where their directions lead, portals and jumps with where t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.geometry import IRREGULAR, JUMP, PLAIN, PORTAL, WALL, land_at
 from rlkit.envs.gridworld.kernels.plain import BLOCKED, mix
 from rlkit.envs.gridworld.kernels.tiles import (
@@ -260,16 +261,41 @@ def _item_best(x, n, own, code_of, land, kind, tables, moves, uniform, ends, val
     return values.max()
 
 
-@njit(cache=True)
+@fast
 def relax_items(x, begin_at, end_at, own, code_of, land, kind, tables, moves, uniform, gamma):  # type: ignore[no-untyped-def]
-    """Update the items of one tile; `tables` are entering, a bump beyond it, slip and a link's pay, `(4, 256)`."""
+    """Update the items of one tile; `tables` are entering, a bump beyond it, slip and a link's pay, `(4, 256)`.
+
+    A sum over all moves, or over both sides of a move, is what the slip adds, whichever action was wished.
+    """
     n_actions = land.shape[1]
-    ends, values = np.empty(n_actions), np.empty(n_actions)
-    for n in range(begin_at, end_at):
-        best = _item_best(x, n, own, code_of, land, kind, tables, moves, uniform, ends, values)
-        code = code_of[n]
-        new = best if kind[code] == PORTAL else tables[0, code] + gamma * best
-        x[own[n]] = max(x[own[n]], new)
+    for item in range(begin_at, end_at):
+        n = uint64(item)
+        code, here = uint64(code_of[n]), uint64(own[n])
+        if kind[code] != IRREGULAR:
+            best = x[uint64(land[n, uint64(0)])] + tables[uint64(3), code]
+            x[here] = max(x[here], best if kind[code] == PORTAL else tables[uint64(0), code] + gamma * best)
+            continue
+        slip, bumped = tables[uint64(2), code], x[here] + tables[uint64(1), code]
+        best = x[here] if n_actions > moves and land[n, uint64(moves)] == own[n] else BLOCKED
+        if n_actions > moves and land[n, uint64(moves)] != own[n]:
+            best = x[uint64(land[n, uint64(moves)])]
+        for ring in range(0, moves, 4):
+            at = uint64(ring)
+            a, b = land[n, at], land[n, at + uint64(1)]
+            c, d = land[n, at + uint64(2)], land[n, at + uint64(3)]
+            up, right = x[uint64(a)] if a >= 0 else bumped, x[uint64(b)] if b >= 0 else bumped
+            down, left = x[uint64(c)] if c >= 0 else bumped, x[uint64(d)] if d >= 0 else bumped
+            most = max(max(up, down), max(left, right))
+            if slip > 0.0 and not uniform:
+                most = turning(1.0 - slip, 0.5 * slip, up, right, down, left)
+            elif slip > 0.0:
+                total = (up + down) + (left + right)
+                for other in range(moves - 4):
+                    e = land[n, uint64((ring + 4 + other) % 8)]
+                    total += x[uint64(e)] if e >= 0 else bumped
+                most = (1.0 - slip) * most + slip / moves * total
+            best = max(best, most)
+        x[here] = max(x[here], tables[uint64(0), code] + gamma * best)
 
 
 @fast

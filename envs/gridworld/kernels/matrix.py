@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.geometry import IRREGULAR, JUMP, PORTAL, TERMINAL, WALL
 
 

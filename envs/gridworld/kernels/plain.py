@@ -7,8 +7,8 @@ All sweeps work on `w[c] = r + gamma v[c]`, what a transition that enters cell c
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.geometry import IRREGULAR, JUMP, PORTAL, TERMINAL, WALL
 
 BLOCKED = -1e300

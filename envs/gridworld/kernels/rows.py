@@ -6,8 +6,9 @@ Three rows of `w[c] = r + gamma v[c]` are all that is held: the memory it needs 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.geometry import JUMP, PORTAL, TERMINAL, WALL
 from rlkit.envs.gridworld.kernels.plain import BLOCKED
 

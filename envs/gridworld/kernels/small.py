@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.plain import mix
 
 

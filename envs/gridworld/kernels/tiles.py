@@ -11,8 +11,9 @@ worth of which the start already has. Where the expanded reward is `BLOCKED` too
 
 from __future__ import annotations
 
-from numba import njit, uint64
+from numba import uint64
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.kernels.plain import BLOCKED
 
 ROWS, COLUMNS = 32, 64
