@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core import caching
+
+from rlkit.compiling import njit
 
 ROOT = Path(__file__).resolve().parent.parent
 LINKS = (ROOT / "rlkit/envs", ROOT / "rlkit/agents")
@@ -82,3 +87,20 @@ def test_neither_torch_nor_matplotlib_is_loaded_unasked(tmp_path, code):
         [sys.executable, "-c", f"{code}\nprint(sorted({HEAVY} & set(sys.modules)))"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_compiled_functions_work_where_nothing_can_be_cached(monkeypatch):
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        numba.njit(cache=True)(_twice)
+    assert njit(cache=True)(_twice)(3) == 6
+
+
+def _twice(number):
+    return 2 * number
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_everything_is_compiled_by_the_njit_that_works_everywhere(path):
+    text = path.read_text(encoding="utf-8")
+    assert path.name == "compiling.py" or not re.search(r"numba\.njit|from numba import .*\bnjit\b", text)
