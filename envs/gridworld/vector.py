@@ -7,13 +7,13 @@ from os import PathLike
 from typing import Any, Literal, NamedTuple, Unpack
 
 import gymnasium
-import numba
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.compiling import njit
 from rlkit.config import check_count
 from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.dynamics import Dynamics
@@ -83,7 +83,7 @@ def _choices(dynamics: Dynamics) -> tuple[NDArray[np.uint8], NDArray[np.float64]
     return direction, threshold
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _advance(  # type: ignore[no-untyped-def]
     landing, reward, code, direction, threshold, starts, limit, actions, draws, at_once,
     state, steps, over, out, rewards, ended,

@@ -6,8 +6,9 @@ Rows of `indptr, indices, data` are (state, action) pairs, row `s * A + a`; stat
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rlkit.compiling import njit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32] | NDArray[np.int64]

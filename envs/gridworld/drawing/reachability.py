@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from rlkit.compiling import njit
 from rlkit.envs.gridworld.drawing.counting import BLOCK, blocks, count_codes, find_codes
 from rlkit.envs.gridworld.drawing.diagnostics import Diagnostics
 from rlkit.envs.gridworld.layout import GridMap, Layout

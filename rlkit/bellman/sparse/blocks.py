@@ -9,9 +9,9 @@ can follow the actions chosen (modified policy iteration, Puterman & Shin 1978) 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rlkit.bellman.sparse.sweeps import FAST, ONE
+from rlkit.compiling import njit
 
 SHIFT = 10
 """Blocks have 2**10 states: with their successors they fit in a core's own cache."""

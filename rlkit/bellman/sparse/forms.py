@@ -12,9 +12,9 @@ few dozen forms serve a million states, and then a state takes 56 bytes instead 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rlkit.bellman.sparse.sweeps import FAST, ONE, ZERO
+from rlkit.compiling import njit
 
 MAX_SHARED = 1 << 14
 """Once there are so many different forms, every further state gets its own."""

@@ -8,9 +8,9 @@ at which earlier blocks were cut off: on a grid, patches instead of the thin rin
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rlkit.bellman.sparse.sweeps import ONE
+from rlkit.compiling import njit
 
 UNSEEN, WAITING = -1, -2
 

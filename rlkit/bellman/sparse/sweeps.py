@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from rlkit.compiling import njit
 
 FAST = {"nnan", "nsz", "contract"}
 ZERO, ONE = np.uint64(0), np.uint64(1)
