@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,9 @@ class DoubleQLearning(TabularControl):
         super().setup()
         self.q = np.full((2, *self.visits.shape), self.config.initial_value)  # [2, S, A]
 
-    def values(self, observation: int) -> NDArray[np.float64]:
-        """Return q1(s, .) + q2(s, .)."""
-        values: NDArray[np.float64] = self.q[0, observation] + self.q[1, observation]  # [A]
+    def values(self, observation: Any) -> NDArray[np.float64]:
+        """Return (q1(s, .) + q2(s, .)) / 2."""
+        values: NDArray[np.float64] = 0.5 * (self.q[0, observation] + self.q[1, observation])  # [A] or [N, A]
         return values
 
     def update(self, t: Transition) -> Mapping[str, float]:

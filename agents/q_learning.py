@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ class QLearning(TabularControl):
         super().setup()
         self.q = np.full(self.visits.shape, self.config.initial_value)  # [S, A]
 
-    def values(self, observation: int) -> NDArray[np.float64]:
+    def values(self, observation: Any) -> NDArray[np.float64]:
         """Return q(s, .)."""
-        values: NDArray[np.float64] = self.q[observation]  # [A]
+        values: NDArray[np.float64] = self.q[observation]  # [A] or [N, A]
         return values
 
     def update(self, t: Transition) -> Mapping[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -52,9 +53,13 @@ class TabularControl(Agent):
         self.n_updates = 0
         self.visits = np.zeros((self.observation_space.n, self.action_space.n), np.int64)  # [S, A]
 
-    def values(self, observation: int) -> NDArray[np.float64]:
-        """Return the action values `[A]` that decide what is done in a state."""
+    def values(self, observation: Any) -> NDArray[np.float64]:
+        """Return the action values `[A]` that decide what is done in a state; for N states, `[N, A]`."""
         raise NotImplementedError
+
+    def action_values(self, observations: Any) -> NDArray[np.float64]:
+        """Return what the table says about N states, `[N, A]`."""
+        return self.values(observations)
 
     def act(self, observation: int, *, explore: bool = False) -> int:
         """Return the greedy action, the lowest where several are; with `explore`, epsilon-greedy, ties at random."""

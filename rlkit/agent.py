@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
 from rlkit.config import bounded
 from rlkit.policy import Policy
 from rlkit.replay import ReplayBuffer
@@ -15,8 +17,18 @@ from rlkit.transition import Batch, Transition
 class Agent(Policy):
     """A policy that learns, one transition at a time. See `Policy` for how it is made.
 
-    An agent that explores less and less may have a property `exploration_rate`, which is then logged.
+    An agent that explores less and less may have a property `exploration_rate`, which is then logged. What it exposes
+    by `state_values`, `action_values` and `state_features` is measured against the exact answer, where the environment
+    knows it (`rlkit.truth`).
+
+    Attributes:
+        target_policy: the policy whose values it learns, `[S]` actions, `[S, A]` probabilities or anything with
+            `probs(state)`; None where it learns the best one's.
+        behaviour_policy: the policy that acts while it learns `target_policy`'s values, alike; None if the same does.
     """
+
+    target_policy: Any = None
+    behaviour_policy: Any = None
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Config(Policy.Config):
@@ -33,6 +45,19 @@ class Agent(Policy):
             numbers to log, by name: floats, or zero-dimensional torch tensors, which are read when the log is written.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: define update()")
+
+    def action_values(self, observations: Any) -> NDArray[Any] | None:  # noqa: ARG002 (for subclasses)
+        """Return the action values `[N, A]` of N observations, stacked; None, as here, if it has none."""
+        return None
+
+    def state_values(self, observations: Any) -> NDArray[Any] | None:
+        """Return the values `[N]` of N observations: here the largest action values, None if it has none."""
+        values = self.action_values(observations)
+        return None if values is None else values.max(axis=1)
+
+    def state_features(self, observations: Any) -> NDArray[Any] | None:  # noqa: ARG002 (for subclasses)
+        """Return the features `[N, D]` that its values are linear in; None, as here, if they are linear in nothing."""
+        return None
 
 
 class ReplayAgent(Agent):

@@ -35,6 +35,9 @@ class Callback:
     def on_episode(self, trainer: Trainer, episode: Episode) -> None:
         """An episode has ended."""
 
+    def on_log(self, trainer: Trainer, *, final: bool) -> None:
+        """A row of the log is about to be written, the run's last if `final`; what is logged now becomes part of it."""
+
     def on_checkpoint(self, trainer: Trainer, path: Path) -> None:
         """A checkpoint has been written, whole and safe."""
 

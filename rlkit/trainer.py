@@ -50,6 +50,9 @@ class Trainer:
         log_every: steps between two rows of the log.
         console: print each row as a table.
         progress: show a progress bar once two seconds have passed. None: if the standard error is a terminal.
+        truth: whether to add `truth/...` to the log, the agent's exact error, where the environment knows its model and
+            the problem is small (`rlkit.truth.TruthCallback` says what, and asks for it explicitly). At most 5 % of the
+            time goes into it, besides solving the model once; rows that would cost more go without.
 
     Attributes:
         step: transitions learnt from.
@@ -75,6 +78,7 @@ class Trainer:
         log_every: int = 1000,
         console: bool = False,
         progress: bool | None = None,
+        truth: bool = True,
     ) -> None:
         _check_pair(agent, env)
         self.agent = agent
@@ -86,6 +90,7 @@ class Trainer:
         self.log_every = check_count("log_every", log_every)
         self.console = console
         self.progress = progress
+        self.truth = truth
 
         self.step = 0
         self.episodes = EpisodeStatistics()
@@ -93,6 +98,8 @@ class Trainer:
         self.logger = Logger(None, console=console)
         self.folder: RunFolder | None = None
 
+        self._watching: list[Callback] = []
+        self._truth: Callback | None = None  # made when first used
         self._means = Means()
         self._rewind = Rewind(env, recording=directory is not None)
         self._observation: Any = None
@@ -122,12 +129,13 @@ class Trainer:
             KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
         """
         steps = check_count("steps", steps, at_least=0)
+        self._watching = self._watchers()
         self._open()
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
         self._stopping = False
         try:
-            for callback in self.callbacks:
+            for callback in self._watching:
                 callback.on_start(self)
             with Interrupts() as interrupts:
                 self._loop(steps, interrupts)
@@ -136,7 +144,7 @@ class Trainer:
                 self._save(final=True)
             interrupts.raise_caught()
         finally:
-            for callback in self.callbacks:
+            for callback in self._watching:
                 callback.on_stop(self)
             self.logger.close()
 
@@ -171,8 +179,22 @@ class Trainer:
         self._plan()
         return self.step
 
+    def _watchers(self) -> list[Callback]:
+        """Return all callbacks: those given, and the truth, where it is wanted and there is a log to write it to."""
+        bare = self.env.unwrapped
+        unknown = not callable(getattr(bare, "model", None)) and getattr(bare, "P", None) is None
+        if not self.truth or unknown or (self.directory is None and not self.console):
+            return self.callbacks
+        from rlkit.truth.callback import TruthCallback, TruthInLog
+
+        if any(isinstance(callback, TruthCallback) for callback in self.callbacks):
+            return self.callbacks
+        if self._truth is None:
+            self._truth = TruthInLog()
+        return [*self.callbacks, self._truth]
+
     def _loop(self, steps: int, interrupts: Interrupts) -> None:
-        watchers = [callback for callback in self.callbacks if type(callback).on_step is not Callback.on_step]
+        watchers = [callback for callback in self._watching if type(callback).on_step is not Callback.on_step]
         hidden = None if self.progress is None else not self.progress
         with tqdm(total=steps, delay=2, disable=hidden, unit="step", file=sys.stderr) as bar:
             for _ in range(steps):
@@ -223,9 +245,9 @@ class Trainer:
     def _end_episode(self) -> None:
         self._in_episode = False
         total, length = self.episodes.end()
-        if self.callbacks:
+        if self._watching:
             episode = Episode(total, length, self.episodes.count)
-            for callback in self.callbacks:
+            for callback in self._watching:
                 callback.on_episode(self, episode)
 
     def _checked_reward(self, reward: Any) -> float:
@@ -283,6 +305,8 @@ class Trainer:
         row["time/total_timesteps"] = self.step
         row |= {f"train/{name}": mean for name, mean in self._means.take().items()}
         self.logger.scalars(row, self.step)
+        for callback in self._watching:
+            callback.on_log(self, final=self._stopping or self.step == self._end)
         self.logger.flush()
         self._logged = self.step
 
@@ -312,7 +336,7 @@ class Trainer:
         else:
             self._saved = (self.step, self._logged)
             self.folder.prune(self.keep_checkpoints)
-            for callback in self.callbacks:
+            for callback in self._watching:
                 callback.on_checkpoint(self, path)
         self._tried, self._tried_at = self.step, time.monotonic()
         self._save_took = self._tried_at - began
@@ -355,11 +379,12 @@ def train(
     resume: bool = False,
     callbacks: Iterable[Callback] = (),
     checkpoint_every: int | None = None,
+    truth: bool = True,
 ) -> Trainer:
     """Train an agent in one line; called again with the same agent and environment, it continues.
 
     Args:
-        agent, env, directory, callbacks, checkpoint_every: as for `Trainer`.
+        agent, env, directory, callbacks, checkpoint_every, truth: as for `Trainer`.
         steps: how many more steps to take; with `resume`, how many the whole run has.
         resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint.
 
@@ -371,7 +396,7 @@ def train(
     if trainer is None or not same:
         trainer = Trainer(agent, env, directory=directory, checkpoint_every=checkpoint_every)
         vars(agent)["_trainer"] = trainer
-    trainer.callbacks = _checked_callbacks(callbacks)
+    trainer.callbacks, trainer.truth = _checked_callbacks(callbacks), truth
     if resume and trainer.folder is None and directory is not None and RunFolder(directory).saved():
         trainer.resume()
     steps = check_count("steps", steps, at_least=0)

@@ -1,0 +1,40 @@
+"""The right answer, and how far from it a learner is: exact values, distributions, errors, fixed points.
+
+`values` says what is right, `measures` how wrong something is, `fixed_point` where linear TD ends up; `yardstick` has
+all of it ready for one problem, and `callback` logs it while an agent learns (`truth/...`).
+"""
+
+from rlkit.truth.callback import TruthCallback
+from rlkit.truth.fixed_point import FixedPoint, error_bound, td_fixed_point
+from rlkit.truth.measures import (
+    Projection,
+    best_representable,
+    max_error,
+    msbe,
+    mspbe,
+    optimal_share,
+    policy_regret,
+    rmsve,
+)
+from rlkit.truth.problem import start_distribution
+from rlkit.truth.values import exact_values, on_policy_distribution
+from rlkit.truth.yardstick import Yardstick
+
+__all__ = [
+    "FixedPoint",
+    "Projection",
+    "TruthCallback",
+    "Yardstick",
+    "best_representable",
+    "error_bound",
+    "exact_values",
+    "max_error",
+    "msbe",
+    "mspbe",
+    "on_policy_distribution",
+    "optimal_share",
+    "policy_regret",
+    "rmsve",
+    "start_distribution",
+    "td_fixed_point",
+]

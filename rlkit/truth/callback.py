@@ -1,0 +1,204 @@
+"""The exact error of an agent, logged while it learns."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
+from numpy.typing import NDArray
+
+from rlkit.callbacks import Callback
+from rlkit.config import check_count
+from rlkit.errors import InvalidModel, NotConverged
+from rlkit.rewind import TRANSPARENT
+from rlkit.truth.fixed_point import td_fixed_point
+from rlkit.truth.measures import best_representable, rmsve
+from rlkit.truth.values import on_policy_distribution
+from rlkit.truth.yardstick import Yardstick
+
+if TYPE_CHECKING:
+    from rlkit.agent import Agent
+    from rlkit.trainer import Trainer
+    from rlkit.transition import Transition
+
+SMALL = 10_000
+"""States times actions up to which the truth is logged without being asked for."""
+
+SHARE = 0.05
+"""Of the time, at most, that measuring takes where nobody asked for it."""
+
+_HARMLESS = (*TRANSPARENT, RecordEpisodeStatistics, RecordVideo)
+
+
+class _Truth(Callback):
+    """What both ways of logging the truth share: the exact answer, and a measurement."""
+
+    def __init__(self, lam: float = 0.0) -> None:
+        self.lam = lam
+        self.yardstick: Yardstick | None = None
+        self._lines: dict[str, float] = {}
+
+    def prepare(self, trainer: Trainer) -> None:
+        """Find the exact answer to what this agent learns in this environment."""
+        agent, env = trainer.agent, trainer.env
+        d = None if agent.behaviour_policy is None else on_policy_distribution(env, agent.behaviour_policy)
+        self.yardstick = Yardstick(env, agent.config.gamma, policy=agent.target_policy, d=d)
+        with undisturbed(agent):
+            Phi = agent.state_features(np.arange(self.yardstick.v.size))
+        if Phi is not None and self.yardstick.policy is not None:
+            self._draw_lines(np.asarray(Phi, np.float64), self.yardstick, self.yardstick.policy)
+
+    def measure(self, trainer: Trainer) -> None:
+        """Log how far the agent is from the truth now."""
+        assert self.yardstick is not None
+        errors = errors_of(trainer.agent, self.yardstick) | self._lines
+        trainer.logger.scalars({f"truth/{name}": value for name, value in errors.items()}, trainer.step)
+
+    def _draw_lines(self, Phi: NDArray[np.float64], truth: Yardstick, policy: NDArray[Any]) -> None:
+        """Work out what no learning with these features `(S, D)` changes."""
+        Phi = np.where(truth.mdp.terminal[:, None], 0.0, Phi)
+        process = truth.mdp.induced_by(policy)
+        system = td_fixed_point(process.transitions, process.rewards, Phi, truth.d, truth.gamma, self.lam)
+        self._lines = {"best_rmsve": best_representable(Phi, truth.v, truth.d).error}
+        if (warning := system.warning()) is not None:
+            warnings.warn(warning, stacklevel=5)
+        else:
+            self._lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
+
+
+class TruthCallback(_Truth):
+    """Logs `truth/...` every so many steps: how far an agent is from the exact answer.
+
+    For an agent that learns the best policy: `policy_regret`, the expected loss from the start, and `optimal_actions`,
+    the share of states in which it acts optimally, of what it does without exploring. For one that has values: `rmsve`
+    and `max_error` of `state_values`, against v* or, where it has a `target_policy`, against that policy's values. For
+    one with `state_features` and a `target_policy`: `best_rmsve`, the least that any weights reach, and `td_rmsve`,
+    that of the TD fixed point; and before the first step a warning if expected TD diverges.
+
+    What it looks at is put back: attributes that looking binds anew, and the state of the agent's generators.
+
+    Args:
+        every: steps between two measurements.
+        lam: lambda of the fixed point.
+
+    A run with it raises InvalidModel if the environment does not know its model, or a wrapper may change what it says.
+    """
+
+    def __init__(self, every: int = 1000, *, lam: float = 0.0) -> None:
+        super().__init__(lam)
+        self.every = check_count("every", every)
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Solve the environment, once; warn if the agent is bound to diverge."""
+        if self.yardstick is None:
+            if (refusal := why_not(trainer.env)) is not None:
+                raise InvalidModel(f"TruthCallback: {refusal}")
+            self.prepare(trainer)
+
+    def on_step(self, trainer: Trainer, transition: Transition, metrics: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Measure when it is time."""
+        if trainer.step % self.every == 0:
+            self.measure(trainer)
+
+
+class TruthInLog(_Truth):
+    """Adds the truth to the rows of the log, while it takes no more than 5 % of the time; what `Trainer` does unasked.
+
+    It solves when the first row is due. The last row of a run always has it. Where there is no truth to be had it stays
+    silent, but for one text, `truth/off`, that says why an environment with a model has none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._off = False
+        self._began = self._spent = 0.0
+
+    def on_start(self, trainer: Trainer) -> None:  # noqa: ARG002 (a callback's arguments)
+        """Start the clock."""
+        self._began, self._spent = time.perf_counter(), 0.0
+
+    def on_log(self, trainer: Trainer, *, final: bool) -> None:
+        """Measure, if the time allows it."""
+        if self._off or (self.yardstick is None and not self._begin(trainer)):
+            return
+        now = time.perf_counter()
+        if final or self._spent <= SHARE * (now - self._began):
+            self.measure(trainer)
+            self._spent += time.perf_counter() - now
+
+    def _begin(self, trainer: Trainer) -> bool:
+        """Solve the environment; say whether there is anything to measure against."""
+        refusal = why_not(trainer.env, largest=SMALL)
+        if refusal is None:
+            try:
+                self.prepare(trainer)
+            except (InvalidModel, NotConverged) as error:
+                refusal = str(error)
+        self._off = refusal is not None
+        if refusal:
+            trainer.logger.text("truth/off", f"no exact error is logged: {refusal}", trainer.step)
+        return not self._off
+
+
+def knows_its_model(env: Any) -> bool:
+    """Tell whether an environment can say what its model is: a `model()`, or a transition table `P`."""
+    bare = env.unwrapped
+    return callable(getattr(bare, "model", None)) or getattr(bare, "P", None) is not None
+
+
+def why_not(env: Any, *, largest: int | None = None) -> str | None:
+    """Say why an agent in this environment cannot be measured against its model; None if it can."""
+    for layer in _wrappers(env):
+        if not isinstance(layer, _HARMLESS):
+            return f"the wrapper {type(layer).__name__} may change what is seen or paid"
+    seen, done = env.observation_space, env.action_space
+    if not knows_its_model(env):
+        return f"{env} has neither a model() nor a transition table P"
+    if not all(isinstance(space, spaces.Discrete) and space.start == 0 for space in (seen, done)):
+        return f"its observations are {seen} and its actions {done}, expected states and actions numbered from 0"
+    size = int(seen.n) * int(done.n)
+    if largest is not None and size > largest:
+        return f"{size:,} states times actions are more than {largest:,}; add a TruthCallback to have it all the same"
+    return None
+
+
+def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
+    """Return every error of an agent that can be told from what it exposes (see `TruthCallback`)."""
+    states = np.arange(truth.v.size)
+    errors: dict[str, float] = {}
+    with undisturbed(agent):
+        if (values := agent.state_values(states)) is not None:
+            errors |= truth.value_errors(np.asarray(values, np.float64))
+        if agent.target_policy is None:
+            q = agent.action_values(states)
+            actions = [agent.act(s) for s in states.tolist()] if q is None else np.asarray(q).argmax(axis=1)
+            errors |= truth.policy_errors(np.asarray(actions))
+    return errors
+
+
+@contextmanager
+def undisturbed(agent: Agent) -> Iterator[None]:
+    """Put back what looking at an agent may move: attributes that are bound anew, and its generators."""
+    attributes, numbers = dict(vars(agent)), agent.rng.bit_generator.state
+    torch_generator = attributes.get("_torch_generator")
+    torch_numbers = None if torch_generator is None else torch_generator.get_state()
+    try:
+        yield
+    finally:
+        vars(agent).clear()
+        vars(agent).update(attributes)
+        agent.rng.bit_generator.state = numbers
+        if torch_generator is not None:
+            torch_generator.set_state(torch_numbers)
+
+
+def _wrappers(env: Any) -> Iterator[Any]:
+    while env is not env.unwrapped:
+        yield env
+        env = env.env

@@ -1,0 +1,128 @@
+"""Where linear TD ends up, whether it gets there, and how bad that can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from rlkit.bellman.model import check_discount
+from rlkit.errors import ConfigError, InvalidModel
+
+Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9
+"""Parts of |A| that an eigenvalue may be off, and still count as 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoint:
+    """The linear system A w = b of expected TD, `w <- w + alpha (b - A w)`.
+
+    Attributes:
+        A: `(D, D)`.
+        b: `(D,)`.
+    """
+
+    A: Floats
+    b: Floats
+
+    @cached_property
+    def w(self) -> Floats:
+        """The weights A^-1 b, `(D,)`; the shortest that solve it where A is singular.
+
+        Raises:
+            InvalidModel: if no weights do.
+        """
+        w: Floats = np.linalg.lstsq(self.A, self.b, rcond=None)[0].astype(np.float64, copy=False)
+        if not np.abs(self.A @ w - self.b).max() <= 1e-6 * (np.abs(self.b).max() + 1e-300):
+            raise InvalidModel("TD has no fixed point here: A is singular, and b is not in its range")
+        return w
+
+    @cached_property
+    def least_real_part(self) -> float:
+        """The least real part of A's eigenvalues: below 0, expected TD diverges, however small its steps."""
+        return float(np.linalg.eigvals(self.A).real.min())
+
+    @cached_property
+    def least_symmetric(self) -> float:
+        """The least eigenvalue of (A + A^T) / 2: above 0 A is positive definite, and every eigenvalue's real part is.
+
+        On-policy, with a discount and independent features, it always is (Tsitsiklis & Van Roy 1997; S&B 2018, 9.4).
+        """
+        return float(np.linalg.eigvalsh((self.A + self.A.T) / 2).min())
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether expected TD with small enough steps converges (stays, along the null space of a singular A)."""
+        return self.least_real_part >= -_ROUNDING * float(np.abs(self.A).max())
+
+    def warning(self) -> str | None:
+        """Say that expected TD diverges, in a sentence; None if it does not."""
+        if self.is_stable:
+            return None
+        return (
+            f"expected TD diverges with these features and this weighting of states, whatever the step size: A has an "
+            f"eigenvalue with real part {self.least_real_part:.3g}, below 0; learn on-policy, or by a gradient-TD or "
+            f"emphatic method"
+        )
+
+
+def td_fixed_point(
+    transitions: Any, rewards: ArrayLike, Phi: ArrayLike, d: ArrayLike, gamma: float, lam: float = 0.0
+) -> FixedPoint:
+    """Return the system whose solution w is where linear TD(lambda) ends up.
+
+    Tsitsiklis & Van Roy (1997); with lambda = 0, S&B (2018), equation 9.12.
+    `A = Phi^T D (I - gamma lambda P)^-1 (I - gamma P) Phi` and `b = Phi^T D (I - gamma lambda P)^-1 r`.
+
+    Args:
+        transitions: P `(S, S)` of the policy that is evaluated, dense or sparse (`FiniteMDP.induced_by(policy)`).
+        rewards: r `(S,)`.
+        Phi: features `(S, D)`, 0 at terminal states.
+        d: how the states are weighted `(S,)`: `on_policy_distribution` of the policy that acts, or an emphasis.
+        gamma: discount in [0, 1].
+        lam: lambda in [0, 1].
+
+    Raises:
+        ConfigError: for a gamma or lambda out of its range.
+    """
+    gamma = check_discount(gamma)
+    if not 0.0 <= lam <= 1.0:
+        raise ConfigError(f"lam={lam!r} is outside its range [0, 1]")
+    from scipy.sparse.linalg import splu
+
+    P, r, features = sp.csr_array(transitions), np.asarray(rewards, np.float64), np.asarray(Phi, np.float64)
+    change = np.column_stack([features - gamma * (P @ features), r])  # [S, D + 1]: (I - gamma P) Phi, and r
+    if lam > 0.0:
+        traced = sp.csc_array(sp.eye_array(r.size, format="csc") - gamma * lam * P)
+        change = splu(traced).solve(change)
+    system = (features * np.asarray(d)[:, None]).T @ change  # [D, D + 1]
+    return FixedPoint(system[:, :-1], system[:, -1])
+
+
+def error_bound(best: float, gamma: float, lam: float = 0.0) -> float:
+    """Return the proven bound on ||v_TD(lambda) - v_pi||_d: `best / sqrt(1 - kappa^2)`.
+
+    `kappa = gamma (1 - lambda) / (1 - gamma lambda)` is the factor by which the operator of TD(lambda) contracts in
+    ||.||_d, and the error of the projection is orthogonal to the rest (both in Tsitsiklis & Van Roy 1997; in this form
+    Bertsekas 2012, Dynamic Programming and Optimal Control II, section 6.3). It implies, being never larger,
+    `best (1 - gamma lambda) / (1 - gamma)` (Tsitsiklis & Van Roy 1997, Theorem 1), and the bound of the squared norm,
+    `best^2 (1 - gamma lambda) / (1 - gamma)` (S&B 2018, equations 9.14 and 12.8).
+
+    It holds where no state is left for others of more weight than it gets, d P <= d: for the stationary distribution,
+    and for the expected visits of episodes that end.
+
+    Args:
+        best: the least error that the features allow, `best_representable(...).error`, in the same norm.
+        gamma: discount in [0, 1]; at 1 there is no bound (inf) unless lambda is 1.
+        lam: lambda in [0, 1].
+    """
+    if lam == 1.0:
+        return best
+    kappa = gamma * (1.0 - lam) / (1.0 - gamma * lam)
+    return best / np.sqrt(1.0 - kappa**2) if kappa < 1.0 else np.inf

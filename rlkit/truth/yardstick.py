@@ -1,0 +1,131 @@
+"""The exact answer to one problem, prepared so that learners are measured against it in microseconds."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from rlkit.bellman import optimal_actions, policy_evaluation, policy_iteration
+from rlkit.truth.measures import max_error, optimal_share, policy_regret, rmsve
+from rlkit.truth.problem import model_of, moves_of_any_action, policy_array, reachable, start_distribution
+from rlkit.truth.values import on_policy_distribution
+
+Floats = NDArray[np.float64]
+
+_LONGEST = 1e12  # expected steps of an episode, beyond which it counts as endless
+
+
+class Yardstick:
+    """The exact values of a policy or, without one, of the best; and how far from them anything is.
+
+    States that no episode can come to, whatever is done, and terminal ones do not count.
+
+    Args:
+        env_or_model: an environment that knows its model, or a model.
+        gamma: discount in [0, 1].
+        policy: whose values are asked for, as for `exact_values`; None for the best policy's.
+        start: where episodes begin, `(S,)`; None for the environment's own, or uniform.
+        d: how states are weighted, `(S,)`; None for `on_policy_distribution` of the policy or, without one, for the
+            discounted visits of the best (a goal that can be stayed on is all of its stationary distribution).
+
+    Attributes:
+        v: the exact values, float64 `(S,)`.
+        q: the exact action values, float64 `(S, A)`.
+        best: which actions are optimal, bool `(S, A)`; the policy plays no part in it.
+        d: float64 `(S,)`.
+        live: the L states that count, integers.
+
+    Raises:
+        InvalidModel: there is no model, or gamma = 1 and the values are not finite.
+        NotConverged: float64 cannot resolve the values to 1e-8.
+    """
+
+    def __init__(
+        self,
+        env_or_model: Any,
+        gamma: float,
+        *,
+        policy: Any = None,
+        start: ArrayLike | None = None,
+        d: ArrayLike | None = None,
+    ) -> None:
+        self.mdp = model_of(env_or_model).to_finite_mdp()
+        self.gamma = gamma
+        self.policy = None if policy is None else policy_array(policy, self.mdp.n_states)
+        self.start = start_distribution(env_or_model, start)  # [S]
+        if self.policy is None:
+            solution = policy_iteration(self.mdp, gamma)
+            acting, decay = solution.policy, gamma
+        else:
+            solution = policy_evaluation(self.mdp, self.policy, gamma)
+            acting, decay = self.policy, 1.0
+        self.v, self.q = solution.v, solution.q
+        self.best = optimal_actions(self.mdp, self.v, gamma, tolerance=2 * gamma * solution.error_bound + 1e-9)
+        self.d = on_policy_distribution(self.mdp, acting, gamma=decay, start=self.start) if d is None else np.asarray(d)
+        self.live = np.flatnonzero(reachable(moves_of_any_action(self.mdp), self.start) & ~self.mdp.terminal)
+        self._judged: tuple[NDArray[Any], dict[str, float]] | None = None  # the last policy, and its errors
+
+    def value_errors(self, values: Floats) -> dict[str, float]:
+        """Return `rmsve` and `max_error` of state values `(S,)`."""
+        v, exact, d = values[self.live], self.v[self.live], self.d[self.live]
+        return {"rmsve": rmsve(v, exact, d), "max_error": max_error(v, exact)}
+
+    def policy_errors(self, actions: NDArray[Any]) -> dict[str, float]:
+        """Return `policy_regret` and `optimal_actions` of a policy, `(S,)` actions: its loss from the start, and
+        the share of the states in which its action is optimal.
+
+        The regret is left out where it is not finite: gamma is 1, and the policy may never end.
+        """
+        chosen = actions[self.live]
+        if self._judged is not None and np.array_equal(chosen, self._judged[0]):  # a policy changes ever more seldom
+            return self._judged[1]
+        self._judged = chosen, self._policy_errors(chosen)
+        return self._judged[1]
+
+    def _policy_errors(self, chosen: NDArray[Any]) -> dict[str, float]:
+        share = optimal_share(chosen, self.best[self.live])
+        values = self._values_of(chosen)
+        if values is None:
+            return {"optimal_actions": share}
+        regret = policy_regret(values, self.v[self.live], self.start[self.live])
+        return {"policy_regret": regret, "optimal_actions": share}
+
+    def _values_of(self, actions: NDArray[Any]) -> Floats | None:
+        """Return the values of a policy, `(L,)` actions, in the states that count (at gamma = 1: that it comes to)."""
+        rows = np.arange(self.live.size) * self.mdp.n_actions + actions
+        P, r = self._moves[rows], self._rewards[rows]
+        if self.gamma < 1.0:
+            return np.asarray(_factors(P, self.gamma).solve(r))
+        seen = np.flatnonzero(reachable(P, self.start[self.live]))
+        try:
+            solved = _factors(P[seen][:, seen], 1.0).solve(np.column_stack([r[seen], np.ones(seen.size)]))
+        except RuntimeError:  # SuperLU: exactly singular
+            return None
+        steps = solved[:, 1]
+        if not (np.isfinite(solved).all() and steps.min() > 0 and steps.max() < _LONGEST):
+            return None
+        values = np.zeros(self.live.size)
+        values[seen] = solved[:, 0]
+        return values
+
+    @cached_property
+    def _moves(self) -> sp.csr_array:
+        """The transitions among the states that count, `(L * A, L)`."""
+        live = (self.live[:, None] * self.mdp.n_actions + np.arange(self.mdp.n_actions)).ravel()
+        return sp.csr_array(self.mdp.transitions[live][:, self.live])
+
+    @cached_property
+    def _rewards(self) -> Floats:
+        rewards: Floats = self.mdp.rewards[self.live].ravel()
+        return rewards
+
+
+def _factors(P: Any, gamma: float) -> Any:
+    """Factorise I - gamma P by sparse LU: it starts no threads, which on a busy machine cost more than they save."""
+    from scipy.sparse.linalg import splu
+
+    return splu(sp.csc_array(sp.eye_array(P.shape[0], format="csr") - gamma * P))

@@ -1,0 +1,199 @@
+"""The truth in the log: what is measured, when, at what cost to the run: none that can be seen in what is learnt."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+import gymnasium
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import rlkit
+from rlkit import Agent, InvalidModel, Trainer
+from rlkit.agents import DoubleQLearning, QLearning
+from rlkit.envs import GridWorld
+from rlkit.truth import TruthCallback, Yardstick
+from rlkit.truth import callback as implementation
+from tests.rlkit.helpers import Corridor, Recorder
+from tests.rlkit.helpers import DoubleQLearning as UsersOwn
+
+CONTROL = ("rmsve", "max_error", "policy_regret", "optimal_actions")
+
+
+def zhao():
+    return GridWorld.load("zhao-5x5")
+
+
+def rows(folder):
+    with (folder / "progress.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def tags(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return events
+
+
+def trainer_of(agent_class, env, folder, **settings):
+    return Trainer(agent_class.for_env(env, gamma=0.9, seed=0), env, directory=folder, log_every=100, **settings)
+
+
+@pytest.mark.parametrize("agent_class", [QLearning, DoubleQLearning])
+def test_the_log_has_the_exact_errors_of_the_agent(tmp_path, agent_class):
+    env = zhao()
+    trainer = trainer_of(agent_class, env, tmp_path / "run")
+    trainer.run(300)
+    last = rows(tmp_path / "run")[-1]
+    truth, q = Yardstick(env, 0.9), trainer.agent.action_values(np.arange(25))
+    expected = truth.value_errors(q.max(axis=1)) | truth.policy_errors(q.argmax(axis=1))
+    assert {name: float(last[f"truth/{name}"]) for name in CONTROL} == expected
+
+
+def test_every_step_of_the_log_is_one_row(tmp_path):
+    trainer_of(QLearning, zhao(), tmp_path / "run").run(350)
+    assert [row["step"] for row in rows(tmp_path / "run")] == ["100", "200", "300", "350"]
+
+
+def test_values_that_are_right_have_no_error(tmp_path):
+    env = zhao()
+    trainer = trainer_of(QLearning, env, None)
+    trainer.agent.q[:] = Yardstick(env, 0.9).q
+    errors = implementation.errors_of(trainer.agent, Yardstick(env, 0.9))
+    assert errors == pytest.approx({"rmsve": 0, "max_error": 0, "policy_regret": 0, "optimal_actions": 1}, abs=1e-9)
+
+
+def test_an_agent_that_only_acts_and_updates_is_measured_by_what_it_does(tmp_path):
+    trainer_of(UsersOwn, zhao(), tmp_path / "run").run(100)
+    last = rows(tmp_path / "run")[-1]
+    assert float(last["truth/policy_regret"]) > 0
+    assert 0 <= float(last["truth/optimal_actions"]) <= 1
+    assert "truth/rmsve" not in last
+
+
+def test_measuring_changes_nothing_that_is_learnt(tmp_path):
+    class Restless(UsersOwn):
+        """Draws a number and remembers it whenever it acts, asked to explore or not."""
+
+        def setup(self):
+            super().setup()
+            self.mood = 0.0
+
+        def act(self, observation, *, explore=False):
+            self.mood = 0.5 * self.mood + self.rng.random()
+            return int(self.mood * 10) % self.action_space.n
+
+    learnt = []
+    for truth in (True, False):
+        trainer = trainer_of(Restless, zhao(), tmp_path / f"run-{truth}", truth=truth)
+        trainer.run(300)
+        learnt.append((trainer.agent.q.tobytes(), trainer.agent.mood, trainer.agent.rng.bit_generator.state))
+    assert learnt[0] == learnt[1]
+    assert "truth/policy_regret" in rows(tmp_path / "run-True")[-1]
+
+
+def test_truth_can_be_switched_off(tmp_path):
+    env = zhao()
+    rlkit.train(QLearning.for_env(env, seed=0), env, steps=100, directory=tmp_path / "run", truth=False)
+    assert not any(name.startswith("truth/") for name in rows(tmp_path / "run")[-1])
+
+
+def test_where_nothing_is_logged_nothing_is_solved(monkeypatch):
+    monkeypatch.setattr(implementation._Truth, "prepare", lambda *_: pytest.fail("solved"))
+    env = zhao()
+    rlkit.train(QLearning.for_env(env, seed=0), env, steps=100)
+
+
+def off(folder):
+    return [event.tensor_proto.string_val[0].decode() for event in tags(folder).Tensors("truth/off/text_summary")]
+
+
+def test_without_finite_values_the_truth_is_off_for_one_reason(tmp_path):
+    env = zhao()
+    trainer = Trainer(QLearning.for_env(env, gamma=1.0), env, directory=tmp_path / "run", log_every=10)
+    trainer.run(50)
+    (reason,) = off(tmp_path / "run")
+    assert "gamma=1" in reason
+    assert not any(name.startswith("truth/") for name in rows(tmp_path / "run")[-1])
+
+
+def test_a_wrapper_that_may_change_the_reward_puts_the_truth_off_by_name(tmp_path):
+    env = gymnasium.wrappers.TransformReward(zhao(), lambda reward: 2 * reward)
+    trainer_of(QLearning, env, tmp_path / "run").run(100)
+    (reason,) = off(tmp_path / "run")
+    assert "TransformReward" in reason
+    with pytest.raises(InvalidModel, match="TransformReward"):
+        trainer_of(QLearning, env, None, callbacks=[TruthCallback()]).run(10)
+
+
+def test_large_problems_are_measured_only_when_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(implementation, "SMALL", 124)
+    trainer_of(QLearning, zhao(), tmp_path / "run").run(100)
+    assert "125 states times actions are more than 124" in off(tmp_path / "run")[0]
+    trainer_of(QLearning, zhao(), tmp_path / "asked", callbacks=[TruthCallback(every=50)]).run(100)
+    assert "truth/rmsve" in rows(tmp_path / "asked")[-1]
+
+
+def test_environments_that_know_nothing_are_trained_in_silence(tmp_path):
+    env = Corridor()
+    Trainer(Recorder.for_env(env), env, directory=tmp_path / "run").run(20)
+    assert tags(tmp_path / "run").Tags()["tensors"] == ["config/text_summary"]
+    with pytest.raises(InvalidModel, match="neither a model"):
+        Trainer(Recorder.for_env(env), env, callbacks=[TruthCallback()]).run(20)
+
+
+def test_gymnasiums_tables_are_models_too(tmp_path):
+    env = gymnasium.make("FrozenLake-v1")
+    trainer_of(QLearning, env, tmp_path / "run").run(200)
+    assert float(rows(tmp_path / "run")[-1]["truth/policy_regret"]) >= 0
+
+
+def test_the_callback_measures_every_so_many_steps(tmp_path):
+    trainer_of(QLearning, zhao(), tmp_path / "run", callbacks=[TruthCallback(every=40)]).run(100)
+    assert [event.step for event in tags(tmp_path / "run").Scalars("truth/rmsve")] == [40, 80]
+    with pytest.raises(rlkit.ConfigError, match="every=0"):
+        TruthCallback(every=0)
+
+
+def test_rows_that_would_cost_more_than_their_share_go_without_but_the_last_never(tmp_path, monkeypatch):
+    monkeypatch.setattr(implementation, "SHARE", 0.0)
+    trainer_of(QLearning, zhao(), tmp_path / "run").run(500)
+    measured = [row["step"] for row in rows(tmp_path / "run") if row.get("truth/rmsve")]
+    assert measured == ["100", "500"]  # nothing had been spent before the first
+
+
+class Fixed(Agent):
+    """Evaluates a policy with weights that never move."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Agent.Config):
+        pass
+
+    def setup(self):
+        self.target_policy = np.full((25, 5), 0.2)
+        self.Phi = np.eye(25)[:, :3]
+        self.w = np.zeros(3)
+
+    def act(self, observation, *, explore=False):
+        return int(self.rng.integers(5))
+
+    def update(self, t):
+        return {}
+
+    def state_values(self, observations):
+        return self.Phi[observations] @ self.w
+
+    def state_features(self, observations):
+        return self.Phi[observations]
+
+
+def test_prediction_is_measured_against_its_policys_values_with_the_best_and_the_fixed_point_beside(tmp_path):
+    trainer_of(Fixed, zhao(), tmp_path / "run").run(100)
+    last = {name: float(x) for name, x in rows(tmp_path / "run")[-1].items() if name.startswith("truth/")}
+    v = Yardstick(zhao(), 0.9, policy=np.full((25, 5), 0.2)).v
+    assert last["truth/rmsve"] == pytest.approx(np.sqrt(np.mean(v**2)))
+    assert last["truth/best_rmsve"] == pytest.approx(np.sqrt(np.sum(v[3:] ** 2) / 25))
+    assert last["truth/best_rmsve"] < last["truth/td_rmsve"] < last["truth/rmsve"]
+    assert set(last) == {f"truth/{name}" for name in ("rmsve", "max_error", "best_rmsve", "td_rmsve")}
