@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows `rlkit`; None for the process's own.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _make_streams_writable()
     try:
         _dispatch(words)
         sys.stdout.flush()
@@ -46,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("rlkit: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _make_streams_writable() -> None:
+    """Give closed streams somewhere to go, and let names that the terminal's encoding lacks be printed all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # `rlkit ... >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 (open until the process ends)
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def verbs() -> list[str]:

@@ -100,10 +100,10 @@ def plot_learning(
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     for index, (axes, name) in enumerate(zip(panels, chosen, strict=True)):
         there = np.isfinite(columns[name])
-        axes.plot(columns[step][there], columns[name][there], color=COLOURS[index % len(COLOURS)], linewidth=1.3)
-        axes.set_title(name, fontsize=9, loc="left", color="#333333")
         if logarithmic:
             axes.set_yscale("log")
+        axes.plot(columns[step][there], columns[name][there], color=COLOURS[index % len(COLOURS)], linewidth=1.3)
+        axes.set_title(name, fontsize=9, loc="left", color="#333333")
         _tidy(axes)
     panels[-1].set_xlabel(step)
     if title is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -182,6 +183,21 @@ def test_python_m_rlkit_is_the_command_line_and_survives_a_closed_pipe():
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_a_name_that_the_terminal_cannot_show_is_printed_all_the_same(own_folder):
+    (own_folder / "büro.toml").write_text('map = "S . G"')
+    command = [sys.executable, "-m", "rlkit", "solve", "büro.toml"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(rb"b\xfcro: 1 x 3 map")
+
+
+@pytest.mark.parametrize(("redirection", "problem", "code"), [(">&-", "zhao-2x2", 0), ("2>&-", "no-such-map", 2)])
+def test_closed_streams_are_no_trouble(own_folder, redirection, problem, code):
+    line = f'exec "{sys.executable}" -m rlkit solve {problem} {redirection}'
+    done = subprocess.run(["bash", "-c", line], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 def test_the_demo_compares_planners_and_learners_with_the_exact_answer(capsys, own_folder):

@@ -203,3 +203,9 @@ def test_action_values_of_a_map_too_large_for_wedges_become_pixels():
     assert [picture[0, 1], picture[1, 2], picture[2, 1], picture[1, 0], picture[1, 1]] == [0, 1, 2, 3, 4]
     thinned = plot_q(grid(1000, 600), np.zeros((600_000, 5)))
     assert thinned.axes[0].images[0].get_array().shape == (1500, 900)
+
+
+def test_a_curve_of_one_point_is_drawn_on_a_log_scale_without_a_warning():
+    axes = plot_learning({"step": [1], "error": [3.0]}, logarithmic=True).axes[0]
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylim()[0] < 3.0 < axes.get_ylim()[1]
