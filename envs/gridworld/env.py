@@ -223,13 +223,13 @@ class GridWorld(gymnasium.Env[Any, Any]):
         return state
 
     def _chosen_start(self, options: dict[str, Any]) -> int:
-        if set(options) == {"state"}:
-            state = operator.index(options["state"])
-        elif set(options) == {"cell"}:
-            state = self.state_of(*options["cell"])
-        else:
+        if set(options) not in ({"state"}, {"cell"}):
             raise ConfigError(f"GridWorld.reset: options={options!r}, where one of 'state' and 'cell' is known")
-        row, column = self.cell_of(state)
+        try:
+            state = operator.index(options["state"]) if "state" in options else self.state_of(*options["cell"])
+            row, column = self.cell_of(state)
+        except (IndexError, TypeError) as error:
+            raise ConfigError(f"GridWorld.reset: options={options!r}: {error}") from None
         if self.layout.terminal[self.layout.grid.codes[row, column]]:
             raise ConfigError(
                 f"GridWorld.reset: state {state}, cell ({row}, {column}), is terminal: nothing begins there"

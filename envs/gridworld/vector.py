@@ -160,7 +160,7 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         max_episode_steps: int | None = None,
         **changes: Unpack[RuleArguments],
     ) -> None:
-        _check_arguments(num_envs, max_episode_steps, render_mode)
+        _check_arguments(num_envs, max_episode_steps, render_mode, autoreset_mode)
         self.layout = make_layout(map, rules, legend, changes)
         self._dynamics = Dynamics(self.layout)
         self.num_envs = num_envs
@@ -336,9 +336,14 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         return tuple(painter.frame(agent) for agent in agents)
 
 
-def _check_arguments(num_envs: int, max_episode_steps: int | None, render_mode: str | None) -> None:
+def _check_arguments(
+    num_envs: int, max_episode_steps: int | None, render_mode: str | None, autoreset_mode: AutoresetMode | str
+) -> None:
     check_count("num_envs", num_envs)
     if max_episode_steps is not None:
         check_count("max_episode_steps", max_episode_steps)
     if render_mode not in (None, "ansi", "rgb_array"):
         raise ConfigError(f"GridWorldVectorEnv: render_mode={render_mode!r} is none of 'ansi', 'rgb_array' and None")
+    known = [mode.value for mode in AutoresetMode]
+    if autoreset_mode not in (*AutoresetMode, *known):
+        raise ConfigError(f"GridWorldVectorEnv: autoreset_mode={autoreset_mode!r} is none of {known}")

@@ -138,8 +138,11 @@ def test_options_choose_the_start_and_refuse_terminal_and_unknown_ones():
         env.reset(options={"cell": (0, 2)})
     with pytest.raises(rlkit.ConfigError, match="'state' and 'cell'"):
         env.reset(options={"position": 3})
-    with pytest.raises(IndexError, match="state 6"):
+    with pytest.raises(rlkit.ConfigError, match=r"state 6 is outside \[0, 6\)"):
         env.reset(options={"state": 6})
+    for options in ({"state": "a"}, {"state": None}, {"cell": 3}, {"cell": (9, 9)}):
+        with pytest.raises(rlkit.ConfigError, match=r"GridWorld\.reset: options="):
+            env.reset(options=options)
 
 
 def test_max_steps_truncates_and_never_together_with_termination():

@@ -157,6 +157,7 @@ def test_wrong_arguments_are_refused():
         {"num_envs": True},
         {"max_episode_steps": 0},
         {"render_mode": "human"},
+        {"autoreset_mode": "sometimes"},
         {"slipp": 0.1},
     ):
         with pytest.raises(rlkit.ConfigError):
