@@ -23,9 +23,15 @@ class Means:
     def add(self, metrics: Mapping[str, Any]) -> str | None:
         """Take in numbers by name; return the name of one that is not finite, None where all are."""
         sums = self._sums
-        for name, value in metrics.items():
+        try:
+            items = metrics.items()
+        except AttributeError:
+            raise RlkitError(f"update() returned {metrics!r}, expected numbers by name") from None
+        for name, value in items:
             if type(value) is not float:
                 if hasattr(value, "detach"):
+                    if value.numel() != 1:
+                        raise RlkitError(f"update() reported {name} of shape {tuple(value.shape)}, expected a number")
                     self._unread.setdefault(name, []).append(value.detach())
                     continue
                 value = _number(name, value)

@@ -8,6 +8,7 @@ import warnings
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 import rlkit
 from rlkit import Callback, Diverged, InvalidTransition, Trainer
@@ -143,6 +144,23 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_is_named():
 
     with pytest.raises(Diverged, match=r"Exploding on Corridor, step 3: loss is inf"):
         Trainer(Exploding.for_env(Corridor()), Corridor()).run(10)
+
+
+@pytest.mark.parametrize(
+    ("reported", "complaint"),
+    [
+        (5.0, r"update\(\) returned 5\.0, expected numbers by name"),
+        ({"loss": "low"}, r"update\(\) reported loss='low', expected a number"),
+        ({"loss": torch.zeros(3)}, r"update\(\) reported loss of shape \(3,\), expected a number"),
+    ],
+)
+def test_what_is_no_metric_is_refused(reported, complaint):
+    class Reporting(Recorder):
+        def update(self, transition):
+            return reported
+
+    with pytest.raises(rlkit.RlkitError, match=complaint):
+        rlkit.train(Reporting.for_env(Corridor()), Corridor(), steps=3)
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
