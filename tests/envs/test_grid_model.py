@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlkit.bellman import solve
 from rlkit.bellman.model import Sweeps
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
 from rlkit.envs.gridworld.layout import GridMap, Layout
@@ -83,3 +87,108 @@ def test_zhaos_grid_has_its_published_values(gamma: float, forbidden: float) -> 
     found = zhao(forbidden_reward=float(forbidden)).optimal_values(gamma, tol=1e-10, max_sweeps=10**4)
     expected = np.array(REFERENCE[f"zhao_g{gamma}_rf{forbidden}"]).ravel()
     np.testing.assert_allclose(found.v, expected, atol=1e-9)
+
+
+@given(SEEDS)
+def test_the_matrix_is_that_of_the_layout(seed: int) -> None:
+    layout = grids.random_layout(seed)
+    mdp, model = grids.dense(layout), GridModel(layout)
+    matrix = model.to_finite_mdp()
+    acting = ~mdp.terminal
+    shape = (model.n_states, model.n_actions, model.n_states)
+    np.testing.assert_array_equal(matrix.terminal, mdp.terminal)
+    np.testing.assert_allclose(matrix.transitions.toarray().reshape(shape)[acting], mdp.transitions[acting], atol=1e-15)
+    np.testing.assert_allclose(matrix.rewards[acting], mdp.rewards[acting], atol=1e-12)
+
+
+def test_states_and_cells_number_each_other() -> None:
+    model = GridModel(grids.random_layout(3, side=20))
+    for state in range(model.n_states):
+        row, column = (int(place) for place in model.cells[state])
+        assert model.state_of(row, column) == state
+    with pytest.raises(IndexError, match="outside the"):
+        model.state_of(-1, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (33, 65), (32, 64)])
+def test_grids_of_any_shape_are_solved(shape: tuple[int, int]) -> None:
+    codes = np.zeros(shape, dtype=np.uint8)
+    codes[-1, -1] = grids.GOAL
+    model = GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(step_reward=-1.0, goal_reward=5.0)))
+    away = np.add.outer(np.arange(shape[0])[::-1], np.arange(shape[1])[::-1]).ravel()  # steps to the goal
+    expected = np.where(away > 0, 5.0 * 0.9 ** (away - 1.0) - 10.0 * (1.0 - 0.9 ** (away - 1.0)), 0.0)
+    for solver in (SmallGrid(model), LargeGrid(model)):
+        found = solver.solve(0.9, tol=1e-9, max_sweeps=10**5)
+        np.testing.assert_allclose(found.v, expected, atol=1e-9)
+
+
+def test_walls_all_around_leave_what_bumping_is_worth() -> None:
+    codes = np.full((70, 70), grids.WALL, dtype=np.uint8)
+    codes[40, 40] = grids.FREE
+    model = GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(boundary_reward=-2.0)))
+    np.testing.assert_allclose(model.optimal_values(0.9, tol=1e-9, max_sweeps=10**5).v, [-20.0], atol=1e-9)
+
+
+def test_huge_rewards_are_solved_to_what_float64_can_resolve() -> None:
+    model = zhao(forbidden_reward=-9e11, goal_reward=9e11)
+    for solver in (SmallGrid(model), LargeGrid(model)):
+        found = solver.solve(0.9, tol=1e-8, max_sweeps=10**6)
+        assert np.isfinite(found.v).all()
+        assert 1e-8 < found.error_bound < 1.0
+        np.testing.assert_allclose(found.v.max(), 9e12, rtol=1e-12)
+
+
+def test_a_limit_on_sweeps_is_kept_and_the_bound_stays_true() -> None:
+    model = GridModel(grids.random_layout(11, side=120, plain=True, slip=True))
+    exact = model.optimal_values(0.99, tol=1e-9, max_sweeps=10**6)
+    short = model.optimal_values(0.99, tol=1e-9, max_sweeps=12)
+    assert short.iterations <= 12 + 8
+    assert np.abs(short.v - exact.v).max() <= short.error_bound + 1e-9
+
+
+def test_solving_takes_its_callback_along() -> None:
+    seen: list[tuple[int, float]] = []
+    for side in (20, 120):
+        model = GridModel(grids.random_layout(5, side=side, plain=True, slip=True))
+        model.optimal_values(
+            0.9, tol=1e-8, max_sweeps=10**6, on_sweep=lambda count, v, low, high: seen.append((count, max(high, -low)))
+        )
+        assert seen[-1][1] < 1e-7
+        seen.clear()
+
+
+def test_five_by_five_is_solved_in_under_a_hundred_microseconds() -> None:
+    model = zhao()
+    solve(model, 0.9)
+    seconds = []
+    for _ in range(200):
+        start = time.perf_counter()
+        solve(model, 0.9)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 100e-6
+
+
+@pytest.mark.slow
+def test_ten_million_states_take_under_sixteen_bytes_each() -> None:
+    script = """
+import resource
+import numpy as np
+from rlkit.bellman import solve
+from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
+from rlkit.envs.gridworld.layout import GridMap, Layout
+from rlkit.envs.gridworld.model import GridModel
+from rlkit.envs.gridworld.rules import PRESETS, Rules
+
+def use(height, width):
+    codes = np.zeros((height, width), dtype=np.uint8)
+    codes[::3, ::2] = 4
+    codes[height // 2, width // 2] = 3
+    model = GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(**PRESETS["zhao"])))
+    solve(model, 0.9).policy
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+small = use(100, 100)
+print((use(2500, 4000) - small) / 1e7)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 16
