@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlkit.bellman import kernels
 from rlkit.bellman.bounds import UNIT_ROUNDOFF
-from rlkit.bellman.model import as_floats
+from rlkit.bellman.model import as_floats, as_values
 from rlkit.errors import InvalidModel
 
 if TYPE_CHECKING:
@@ -206,34 +206,27 @@ class FiniteMDP(_Immutable):
         matrix = self.transitions
         return matrix.indptr, matrix.indices, matrix.data, self.rewards, self.terminal
 
-    def _values(self, v: ArrayLike) -> NDArray[np.float64]:
-        """Return v as the kernels need it; they read unchecked."""
-        values = np.ascontiguousarray(v, dtype=np.float64)
-        if values.shape != (self.n_states,):
-            raise InvalidModel(f"v has shape {values.shape}, expected {(self.n_states,)}")
-        return values
-
     def q_from_v(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Return q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) v(s'), float64 `(S, A)`; 0 at terminal states."""
         q = np.empty((self.n_states, self.n_actions))  # [S, A]
-        kernels.q_from_v(*self._operands, float(gamma), self._values(v), q)
+        kernels.q_from_v(*self._operands, float(gamma), as_values(v, self.n_states), q)
         return q
 
     def backup(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Return T v = max_a q(s, a), float64 `(S,)`."""
         out = np.empty(self.n_states)  # [S]
-        kernels.backup(*self._operands, float(gamma), self._values(v), out)
+        kernels.backup(*self._operands, float(gamma), as_values(v, self.n_states), out)
         return out
 
     def greedy(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.int64]:
         """Return the lowest action that maximises q(s, a), int64 `(S,)`; 0 at terminal states."""
         policy = np.empty(self.n_states, dtype=np.int64)  # [S]
-        kernels.greedy(*self._operands, float(gamma), self._values(v), policy)
+        kernels.greedy(*self._operands, float(gamma), as_values(v, self.n_states), policy)
         return policy
 
     def residual(self, v: NDArray[np.float64], gamma: float) -> tuple[float, float]:
         """Return the least and the largest entry of `T v - v` over the states that are not terminal."""
-        low, high = kernels.residual(*self._operands, float(gamma), self._values(v))
+        low, high = kernels.residual(*self._operands, float(gamma), as_values(v, self.n_states))
         return float(low), float(high)
 
     def optimal_values(self, gamma: float, *, tol: float, max_sweeps: int, on_sweep: OnSweep | None = None) -> Sweeps:

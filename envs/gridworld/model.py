@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from rlkit.bellman.model import OnSweep, Sweeps
+from rlkit.bellman.model import OnSweep, Sweeps, as_values
 from rlkit.envs.gridworld.kernels import geometry, matrix, plain, rows
 from rlkit.envs.gridworld.layout import Layout
 from rlkit.envs.gridworld.solver import LargeGrid, SmallGrid
@@ -138,7 +138,7 @@ class GridModel:
         enter, bump, slip, target, link = self._tables
         rules = self.layout.rules
         w = np.full((height + 2) * (width + 2), plain.BLOCKED)
-        v = np.ascontiguousarray(v, dtype=np.float64)
+        v = as_values(v, self.n_states)
         passing = plain.enter_values(v, self._codes, self._kind, enter, target, link, gamma, w)
         steps = geometry.offsets_in(self.layout.offsets, width)
         low, high = plain.sweep(
@@ -187,7 +187,7 @@ class GridModel:
             return self._sweep(v, gamma, best=best, policy=policy)
         layout, rules = self.layout, self.layout.rules
         enter, bump, _, _, link = self._tables
-        v = np.ascontiguousarray(v, dtype=np.float64)
+        v = as_values(v, self.n_states)
         kind = np.where(self._present, self._kind, geometry.PLAIN).astype(np.uint8)  # what is not there slows nothing
         scale = np.where(kind == geometry.TERMINAL, 0.0, gamma)
         passing = np.zeros(len(self._kind))

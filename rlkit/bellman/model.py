@@ -145,18 +145,28 @@ def check_limit(max_iterations: int | None) -> int:
     return UNLIMITED if max_iterations is None else check_count("max_iterations", max_iterations)
 
 
-def as_values(v: ArrayLike, n_states: int, name: str = "v") -> NDArray[np.float64]:
-    """Return state values as a contiguous float64 `(S,)`, not copied where they are.
+def as_values(v: ArrayLike, n_states: int) -> NDArray[np.float64]:
+    """Return state values as a contiguous float64 `(S,)`, not copied where they are, for loops that read unchecked.
+
+    Raises:
+        InvalidModel: if they are not S numbers.
+    """
+    values = as_floats(v, "v", copy=False)
+    if values.shape != (n_states,):
+        raise InvalidModel(f"v has shape {values.shape}, expected {(n_states,)}")
+    return values
+
+
+def as_finite_values(v: ArrayLike, n_states: int) -> NDArray[np.float64]:
+    """Return state values as `as_values` does.
 
     Raises:
         InvalidModel: if they are not S finite numbers.
     """
-    values = as_floats(v, name, copy=False)
-    if values.shape != (n_states,):
-        raise InvalidModel(f"{name} has shape {values.shape}, expected {(n_states,)}")
+    values = as_values(v, n_states)
     if not np.isfinite(values).all():
         s = int(np.argmin(np.isfinite(values)))
-        raise InvalidModel(f"{name}[s={s}] is {values[s]}, expected a finite number")
+        raise InvalidModel(f"v[s={s}] is {values[s]}, expected a finite number")
     return values
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.bellman.model import Model, as_values, check_discount
+from rlkit.bellman.model import Model, as_finite_values, check_discount
 from rlkit.errors import ConfigError
 
 
@@ -49,4 +49,4 @@ def optimal_actions(model: Model, v: ArrayLike, gamma: float, *, tolerance: floa
 
 
 def _checked(model: Model, v: ArrayLike, gamma: float) -> tuple[NDArray[np.float64], float]:
-    return as_values(v, model.n_states), check_discount(gamma)
+    return as_finite_values(v, model.n_states), check_discount(gamma)

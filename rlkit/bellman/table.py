@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.bellman.model import as_floats
 from rlkit.errors import InvalidModel
 from rlkit.mdp import FiniteMDP
 
@@ -42,21 +43,25 @@ def read_table(table: Any, start: ArrayLike | None) -> FiniteMDP:
 
 def _flatten(table: Any) -> tuple[int, int, tuple[NDArray[Any], ...]]:
     """Return S, A, and the outcomes as columns: row s * A + a, probability, next state, reward, terminated."""
-    n_states = len(table)
-    n_actions = len(table[0]) if n_states else 0
+    try:
+        n_states = len(table)
+        n_actions = len(table[0]) if n_states else 0
+        counts = [len(table[s]) for s in range(n_states)]
+    except (KeyError, TypeError) as error:
+        raise InvalidModel(f"P is not a table of states 0, 1, ... and their actions: {error!r}") from None
     if n_actions == 0:
         raise InvalidModel("the transition table P is empty")
-    rows: list[tuple[int, float, int, float, bool]] = []
+    rows: list[tuple[int, float, float, float, bool]] = []
     for s in range(n_states):
-        if len(table[s]) != n_actions:
-            raise InvalidModel(f"P[s={s}] has {len(table[s])} actions, expected {n_actions} as in state 0")
+        if counts[s] != n_actions:
+            raise InvalidModel(f"P[s={s}] has {counts[s]} actions, expected {n_actions} as in state 0")
         for a in range(n_actions):
             for outcome in _outcomes(table, s, a):
                 probability, landing, reward, ended = outcome
-                if not 0 <= landing < n_states:
-                    raise InvalidModel(f"P[s={s}, a={a}] leads to state {landing}, expected one in 0..{n_states - 1}")
+                if not (0 <= landing < n_states and landing == int(landing)):
+                    raise InvalidModel(f"P[s={s}, a={a}] leads to state {landing:.10g}, expected one in 0..{n_states - 1}")
                 if not probability >= 0:
-                    raise InvalidModel(f"P[s={s}, a={a}, s'={landing}] is {probability}, expected a probability")
+                    raise InvalidModel(f"P[s={s}, a={a}, s'={landing:.10g}] is {probability}, expected a probability")
                 rows.append((s * n_actions + a, probability, landing, reward, ended))
     kinds = (np.int64, np.float64, np.int64, np.float64, np.bool_)
     columns = zip(*rows, strict=True) if rows else ((),) * 5
@@ -65,7 +70,7 @@ def _flatten(table: Any) -> tuple[int, int, tuple[NDArray[Any], ...]]:
 
 def _outcomes(table: Any, s: int, a: int) -> Any:
     try:
-        return [(float(p), int(landing), float(reward), bool(ended)) for p, landing, reward, ended in table[s][a]]
+        return [(float(p), float(landing), float(reward), bool(ended)) for p, landing, reward, ended in table[s][a]]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         known = "" if not isinstance(table[s], Mapping) else f"; actions given: {list(table[s])}"
         raise InvalidModel(
@@ -86,5 +91,8 @@ def _terminal_states(
     terminal[landing[ended & possible]] = True
     terminal[landing[~ended & possible & (landing != state)]] = False
     if start is not None:
-        terminal[np.asarray(start) > 0] = False
+        begins = as_floats(start, "initial_state_distrib", copy=False)
+        if begins.shape != (n_states,):
+            raise InvalidModel(f"initial_state_distrib has shape {begins.shape}, expected {(n_states,)}")
+        terminal[begins > 0] = False
     return terminal

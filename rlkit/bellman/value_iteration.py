@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.bellman.bounds import float_floor, midrange, rounding_slack
-from rlkit.bellman.model import Model, as_values, check_limit, check_question
+from rlkit.bellman.model import Model, as_finite_values, check_limit, check_question
 from rlkit.bellman.solution import Callback, Reporter, Solution, accept
 
 if TYPE_CHECKING:
@@ -117,6 +117,6 @@ def starting_values(model: Model, start: ArrayLike | None) -> NDArray[np.float64
     """Return a fresh float64 `(S,)` to start from, 0 at terminal states."""
     if start is None:
         return np.zeros(model.n_states)
-    v = as_values(start, model.n_states, "start").copy()
+    v = as_finite_values(start, model.n_states).copy()
     v[model.terminal] = 0.0
     return v

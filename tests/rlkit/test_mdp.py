@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from rlkit.bellman import policy_evaluation, solve
+from rlkit.envs import GridWorld
 from rlkit.errors import InvalidModel, RlkitError
 from rlkit.mdp import FiniteMDP, MarkovRewardProcess
 from tests.rlkit.textbook_grids import zhao
@@ -193,12 +194,15 @@ def test_termination_ends_without_entering_a_state_and_must_complete_the_row():
         FiniteMDP(half, [[1.0]], termination=[[-0.5]])
 
 
-def test_the_operator_refuses_values_of_another_shape_and_takes_any_numbers():
-    mdp = FiniteMDP.from_arrays(P, R)
-    for operator in (mdp.q_from_v, mdp.backup, mdp.greedy, mdp.residual):
+@pytest.mark.parametrize("model", [FiniteMDP.from_arrays(P, R), GridWorld("S G").model()])
+def test_the_operator_refuses_values_of_another_shape(model):
+    for operator in (model.q_from_v, model.backup, model.greedy, model.residual):
         with pytest.raises(InvalidModel, match=r"v has shape \(3,\), expected \(2,\)"):
             operator(np.zeros(3), 0.9)
-    assert mdp.backup([1, 0], 1).tolist() == [3.0, 4.25]
+
+
+def test_the_operator_takes_any_numbers():
+    assert FiniteMDP.from_arrays(P, R).backup([1, 0], 1).tolist() == [3.0, 4.25]
 
 
 def test_the_reward_of_the_terminating_transition_counts_and_nothing_after_it():
@@ -242,11 +246,19 @@ def test_a_state_in_which_episodes_start_is_not_terminal_even_if_they_end_on_com
         ({0: {0: [(1.0, 0, float("nan"), False)]}}, r"R\[s=0, a=0\] is nan"),
         ({0: {0: [(1.0, 0, 0.0, False)]}, 1: {}}, r"P\[s=1\] has 0 actions"),
         ({0: {1: [(1.0, 0, 0.0, False)]}}, r"P\[s=0, a=0\] is not a list"),
+        ({0: {0: [(1.0, 0.7, 0.0, False)]}}, r"P\[s=0, a=0\] leads to state 0\.7"),
+        ({1: {0: [(1.0, 1, 0.0, False)]}}, r"P is not a table of states 0, 1, \.\.\."),
+        (5, r"P is not a table of states"),
     ],
 )
 def test_a_broken_table_is_refused(table, complaint):
     with pytest.raises(InvalidModel, match=complaint):
         FiniteMDP.from_gymnasium(Table(table))
+
+
+def test_a_start_distribution_of_another_size_is_refused():
+    with pytest.raises(InvalidModel, match=r"initial_state_distrib has shape \(3,\), expected \(1,\)"):
+        FiniteMDP.from_gymnasium(Table({0: {0: [(1.0, 0, 0.0, False)]}}, [1, 0, 0]))
 
 
 def test_an_environment_without_a_model_is_refused():
