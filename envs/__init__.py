@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 from rlkit.envs.registration import register_all
 
 if TYPE_CHECKING:
+    from rlkit.envs.chains.access_control import AccessControl as AccessControl
+    from rlkit.envs.chains.baird_star import BairdStar as BairdStar
+    from rlkit.envs.chains.boyan_chain import BoyanChain as BoyanChain
+    from rlkit.envs.chains.chain import Chain as Chain
+    from rlkit.envs.chains.random_walk import RandomWalk as RandomWalk
     from rlkit.envs.gridworld.builder import MapBuilder as MapBuilder
     from rlkit.envs.gridworld.cells import Cell as Cell
     from rlkit.envs.gridworld.env import GridWorld as GridWorld
@@ -21,12 +26,17 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
 
 _HOME = {
+    "AccessControl": "rlkit.envs.chains.access_control",
+    "BairdStar": "rlkit.envs.chains.baird_star",
+    "BoyanChain": "rlkit.envs.chains.boyan_chain",
     "Cell": "rlkit.envs.gridworld.cells",
+    "Chain": "rlkit.envs.chains.chain",
     "GridMap": "rlkit.envs.gridworld.layout",
     "GridModel": "rlkit.envs.gridworld.model",
     "GridWorld": "rlkit.envs.gridworld.env",
     "GridWorldVectorEnv": "rlkit.envs.gridworld.vector",
     "MapBuilder": "rlkit.envs.gridworld.builder",
+    "RandomWalk": "rlkit.envs.chains.random_walk",
     "Rules": "rlkit.envs.gridworld.rules",
     "maze": "rlkit.envs.gridworld.maze",
     "render_grid": "rlkit.envs.gridworld.pictures.render",
@@ -34,12 +44,17 @@ _HOME = {
 }
 
 __all__ = [
+    "AccessControl",
+    "BairdStar",
+    "BoyanChain",
     "Cell",
+    "Chain",
     "GridMap",
     "GridModel",
     "GridWorld",
     "GridWorldVectorEnv",
     "MapBuilder",
+    "RandomWalk",
     "Rules",
     "maze",
     "render_grid",

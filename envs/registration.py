@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 
 SHIPPED_GRIDS = {
@@ -19,22 +21,35 @@ SHIPPED_GRIDS = {
 }
 """Shipped map by environment name; `rlkit/<name>-v0` is its id."""
 
+_CHAINS = {
+    "AccessControl": ("access_control:AccessControl", {}),
+    "BairdStar": ("baird_star:BairdStar", {}),
+    "BoyanChain": ("boyan_chain:BoyanChain", {}),
+    "RandomWalk5": ("random_walk:RandomWalk", {"n_states": 5, "left_reward": 0.0}),
+    "RandomWalk19": ("random_walk:RandomWalk", {"n_states": 19}),
+    "RandomWalk1000": ("random_walk:RandomWalk", {"n_states": 1000, "reach": 100}),
+}
+
 
 def register_all() -> None:
     """Register every environment with gymnasium; again and again is harmless."""
     _register_grid("GridWorld", "zhao-5x5")
     for name, shipped in SHIPPED_GRIDS.items():
         _register_grid(name, shipped)
+    for name, (place, arguments) in _CHAINS.items():
+        _register(name, entry_point=f"rlkit.envs.chains.{place}", kwargs=arguments)
 
 
 def _register_grid(name: str, map: str) -> None:
-    """Register a grid world without gymnasium's per-step wrappers: it checks order, actions and time itself."""
+    _register(
+        name,
+        entry_point="rlkit.envs.gridworld.env:GridWorld",
+        vector_entry_point="rlkit.envs.gridworld.vector:GridWorldVectorEnv",
+        kwargs={"map": map},
+    )
+
+
+def _register(name: str, **details: Any) -> None:
+    """Register an environment without gymnasium's per-step wrappers: it checks order, actions and time itself."""
     if f"rlkit/{name}-v0" not in gymnasium.registry:
-        gymnasium.register(
-            id=f"rlkit/{name}-v0",
-            entry_point="rlkit.envs.gridworld.env:GridWorld",
-            vector_entry_point="rlkit.envs.gridworld.vector:GridWorldVectorEnv",
-            kwargs={"map": map},
-            order_enforce=False,
-            disable_env_checker=True,
-        )
+        gymnasium.register(id=f"rlkit/{name}-v0", order_enforce=False, disable_env_checker=True, **details)

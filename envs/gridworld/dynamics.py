@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.gridworld.layout import Layout
+from rlkit.envs.stepping import Outcome, Outcomes
 
 _BLOCK = 4096  # cells whose marked ones are counted together: the memory of a Numbering is 8 bytes for so many cells
 
@@ -84,13 +85,6 @@ class Landings(NamedTuple):
     state: NDArray[np.int64]
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
-
-
-Outcome = tuple[int, float, bool]
-"""(next state, reward, terminated)."""
-
-Outcomes = tuple[tuple[float, ...], tuple[Outcome, ...]]
-"""The outcomes of one action, and the cumulative probabilities of all but the last."""
 
 
 class Dynamics:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import operator
-from bisect import bisect
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-import gymnasium
 import numpy as np
-from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.gridworld.drawing.legend import Legend
-from rlkit.envs.gridworld.dynamics import Dynamics, Outcome, Outcomes
+from rlkit.envs.gridworld.dynamics import Dynamics
 from rlkit.envs.gridworld.layout import GridMap
 from rlkit.envs.gridworld.loading import RuleArguments, make_layout, read_file, settle_rules
 from rlkit.envs.gridworld.rules import Rules
+from rlkit.envs.stepping import OVER, Outcome, Outcomes, SteppedByTable
 from rlkit.errors import ConfigError, MapError
 
 if TYPE_CHECKING:
@@ -27,21 +25,19 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.pictures.window import Window
 
 RenderMode = Literal["ansi", "rgb_array", "human"]
-_DRAWS = 256  # uniform numbers drawn at a time
 _BLOCK = 256  # states whose outcomes are worked out at a time
 _MOST_ROWS = 1 << 18  # states whose outcomes are kept
 
-_OVER: dict[int, Outcomes] = {}  # the row of a terminal state, and while no episode is under way: any action is refused
 
-
-class GridWorld(gymnasium.Env[Any, Any]):
+class GridWorld(SteppedByTable):
     """A grid world, drawn: `Discrete` states and actions, and an exact model of itself.
 
     States are numbered row-major over the cells that can be occupied (all but walls and portals). Actions: up, right,
     down, left, then (with `moves=8`) the diagonals clockwise from up-right, then (with `stay`) staying. What a move
     does and pays is told in `Rules` and `Cell`. Episodes begin in one of the start cells, drawn uniformly; without
-    any, in any cell that is not terminal. `truncated` is True only at `max_steps`, and never together with
-    `terminated`; stepping on after either raises `gymnasium.error.ResetNeeded`.
+    any, in any cell that is not terminal; `reset(options={"state": s})` or `{"cell": (row, column)}` chooses one.
+    `truncated` is True only at `max_steps`, and never together with `terminated`; stepping on after either raises
+    `gymnasium.error.ResetNeeded`.
 
     Args:
         map: a drawing, an array of codes or characters, or a `GridMap`; or, as a text of one line, a shipped map's name
@@ -71,15 +67,8 @@ class GridWorld(gymnasium.Env[Any, Any]):
             raise ConfigError(f"GridWorld: render_mode={render_mode!r} is none of {self.metadata['render_modes']}")
         self.layout = make_layout(map, rules, legend, changes)
         self.render_mode = render_mode
-        self.observation_space = gymnasium.spaces.Discrete(len(self._dynamics.states))
-        self.action_space = gymnasium.spaces.Discrete(self.layout.n_actions)
-        self._limit = self.layout.rules.max_steps
-        self._rows: dict[int, dict[int, Outcomes]] = {}
-        self._row = _OVER  # the current state's
+        super().__init__(len(self._dynamics.states), self.layout.n_actions, self.layout.rules.max_steps)
         self._shown = render_mode == "human"
-        self._state = -1
-        self._steps = 0
-        self._draws: list[float] = []
         self._overlay: dict[str, NDArray[Any]] = {}
         self._n_starts = 0  # counted at the first reset
         self._start_states: dict[int, int] = {}
@@ -87,6 +76,18 @@ class GridWorld(gymnasium.Env[Any, Any]):
     @cached_property
     def _dynamics(self) -> Dynamics:
         return Dynamics(self.layout)
+
+    @property
+    def _fingerprint(self) -> int:
+        return self._dynamics.fingerprint
+
+    @property
+    def initial_state_distrib(self) -> NDArray[np.float64]:
+        """The probability that an episode begins in each state, float64 `(S,)` (gymnasium's name)."""
+        starts = self._dynamics.starts.cells(np.arange(self._n_starts or self._count_starts()))
+        distribution = np.zeros(self._n_states)
+        distribution[self._dynamics.states.numbers(starts)] = 1.0 / starts.size
+        return distribution
 
     def state_of(self, row: int, column: int) -> int:
         """Return the state whose cell is at (row, column), both from 0.
@@ -124,80 +125,6 @@ class GridWorld(gymnasium.Env[Any, Any]):
 
         return GridModel(self.layout)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Begin an episode; `options={"state": s}` or `{"cell": (row, column)}` says where (not in a terminal state).
-
-        Raises:
-            ConfigError: for other options, or for a state that is terminal or does not exist.
-        """
-        if seed is not None:
-            super().reset(seed=seed)
-            self._draws = []
-        if options:
-            state = self._chosen_start(options)
-        else:
-            draws = self._draws or self._draw()
-            number = int(draws.pop() * (self._n_starts or self._count_starts()))
-            try:
-                state = self._start_states[number]
-            except KeyError:
-                state = self._start_state(number)
-        try:
-            self._row = self._rows[state]
-        except KeyError:
-            self._row = self._row_of(state)
-        self._state, self._steps = state, 0
-        if self._shown:
-            self.render()
-        return state, {}
-
-    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
-        """Take an action; return next state, reward, terminated, truncated, and an empty info.
-
-        Raises:
-            ResetNeeded: no episode is under way.
-            ValueError: the action is not an integer in `[0, action_space.n)`.
-        """
-        try:
-            cumulative, outcomes = self._row[action]
-        except (KeyError, TypeError):
-            cumulative, outcomes = self._look_up(action)
-        if cumulative:
-            draws = self._draws or self._draw()
-            state, reward, terminated = outcomes[bisect(cumulative, draws.pop())]
-        else:
-            state, reward, terminated = outcomes[0]
-        self._state = state
-        self._steps = steps = self._steps + 1
-        try:
-            self._row = self._rows[state]
-        except KeyError:
-            self._row = self._row_of(state)
-        truncated = False
-        if steps == self._limit and not terminated:
-            truncated, self._row = True, _OVER
-        if self._shown:
-            self.render()
-        return state, reward, terminated, truncated, {}
-
-    def _draw(self) -> list[float]:
-        self._draws = self.np_random.random(_DRAWS).tolist()
-        return self._draws
-
-    def _look_up(self, action: Any) -> Outcomes:
-        """Find the outcomes of an action that is not plainly an `int`, or say what is wrong."""
-        if not self._row:
-            raise ResetNeeded(
-                "GridWorld.step: no episode is under way (none begun, or the last step terminated or truncated it); "
-                "call reset() first"
-            )
-        try:
-            return self._row[operator.index(action)]
-        except (KeyError, TypeError):
-            raise ValueError(
-                f"GridWorld.step: action {action!r} is not an integer in [0, {self.layout.n_actions})"
-            ) from None
-
     def _row_of(self, state: int) -> dict[int, Outcomes]:
         if state not in self._rows:
             if len(self._rows) >= _MOST_ROWS:
@@ -206,8 +133,15 @@ class GridWorld(gymnasium.Env[Any, Any]):
             states = np.arange(first, min(first + _BLOCK, len(self._dynamics.states)))
             ended = self._dynamics.terminal(states).tolist()
             rows = zip(states.tolist(), ended, self._dynamics.outcomes(states), strict=True)
-            self._rows.update({each: _OVER if over else row for each, over, row in rows})
+            self._rows.update({each: OVER if over else row for each, over, row in rows})
         return self._rows[state]
+
+    def _drawn_start(self, draw: float) -> int:
+        number = int(draw * (self._n_starts or self._count_starts()))
+        try:
+            return self._start_states[number]
+        except KeyError:
+            return self._start_state(number)
 
     def _count_starts(self) -> int:
         self._n_starts = len(self._dynamics.starts)
@@ -307,39 +241,6 @@ class GridWorld(gymnasium.Env[Any, Any]):
         """Close the window, if there is one."""
         if "_window" in self.__dict__:
             self._window.close()
-
-    def get_state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""
-        return {
-            "map": self._dynamics.fingerprint,
-            "state": self._state,
-            "steps": self._steps,
-            "running": bool(self._row),
-            "generator": self.np_random.bit_generator.state,
-            "seed": self.np_random_seed,
-            "draws": list(self._draws),
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from where `get_state` was called, to the bit; the map and rules must be the same.
-
-        Raises:
-            ConfigError: `state` is not what `get_state` gives for this grid world.
-        """
-        try:
-            if state["map"] != self._dynamics.fingerprint:
-                raise ValueError("the map or the rules are others")
-            position, running = int(state["state"]), bool(state["running"])
-            generator, draws = state["generator"], [float(draw) for draw in state["draws"]]
-            steps, seed = int(state["steps"]), int(state["seed"])
-            if not -1 + running <= position < len(self._dynamics.states):
-                raise ValueError(f"state {position} is outside [0, {len(self._dynamics.states)})")
-            self.np_random.bit_generator.state = generator
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"GridWorld.set_state: not a state of this grid world: {error!r}") from error
-        self._np_random_seed = seed
-        self._state, self._steps, self._draws = position, steps, draws
-        self._row = self._row_of(position) if running else _OVER
 
     def to_toml(self) -> str:
         """Return the map, legend and rules as a TOML document that `GridWorld.load` reads back."""

@@ -26,7 +26,7 @@ ZHAO = """
 . X G X .
 . X . . .
 """
-IDS = [name for name in gymnasium.registry if name.startswith("rlkit/")]
+IDS = [name for name, spec in gymnasium.registry.items() if "rlkit.envs.gridworld" in str(spec.entry_point)]
 
 
 def begin(env, row, column):
@@ -236,7 +236,7 @@ def test_a_state_of_another_grid_is_refused(tmp_path):
     (tmp_path / "same.toml").write_text(env.to_toml())
     GridWorld.load(tmp_path / "same.toml").set_state(state)
     for other in (GridWorld("S . G .", step_reward=-1.0), GridWorld("S . . G", step_reward=-2.0), GridWorld("S G")):
-        with pytest.raises(rlkit.ConfigError, match="the map or the rules are others"):
+        with pytest.raises(rlkit.ConfigError, match="the dynamics are others"):
             other.set_state(state)
     with pytest.raises(rlkit.ConfigError, match="state 4 is outside"):
         env.set_state({**state, "state": 4})

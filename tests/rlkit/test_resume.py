@@ -190,7 +190,7 @@ def test_other_hyperparameters_than_the_runs_are_refused(tmp_path):
 
 def test_another_grid_of_the_same_size_is_refused(tmp_path):
     trainer_of(lambda: GridWorld("S . G"), tmp_path / "run").run(10)
-    with pytest.raises(CheckpointError, match="the map or the rules are others"):
+    with pytest.raises(CheckpointError, match="the dynamics are others"):
         trainer_of(lambda: GridWorld("S G ."), tmp_path / "run").resume()
 
 
