@@ -138,7 +138,6 @@ class GridModel:
         enter, bump, slip, target, link = self._tables
         rules = self.layout.rules
         w = np.full((height + 2) * (width + 2), plain.BLOCKED)
-        v = as_values(v, self.n_states)
         passing = plain.enter_values(v, self._codes, self._kind, enter, target, link, gamma, w)
         steps = geometry.offsets_in(self.layout.offsets, width)
         low, high = plain.sweep(
@@ -148,29 +147,46 @@ class GridModel:
         return float(low), float(high)
 
     @cached_property
+    def _listed(self) -> SmallGrid | None:
+        return SmallGrid(self) if self._codes.size <= _SMALL else None
+
+    @cached_property
     def _solver(self) -> SmallGrid | LargeGrid:
-        return SmallGrid(self) if self._codes.size <= _SMALL else LargeGrid(self)
+        return self._listed or LargeGrid(self)
 
     def q_from_v(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Return the action values that one step followed by v has, float64 `(S, A)`; 0 where a state is terminal."""
+        v = as_values(v, self.n_states)
+        if self._listed is not None:
+            return self._listed.q_from_v(v, gamma)
         q = np.empty((self.n_states, self.n_actions))  # [S, A]
         self._sweep(v, gamma, q=q)
         return q
 
     def backup(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Apply the Bellman optimality operator to v once, all states at the same time, float64 `(S,)`."""
+        v = as_values(v, self.n_states)
+        if self._listed is not None:
+            return np.asarray(self._listed.q_from_v(v, gamma).max(axis=1))
         best = np.empty(self.n_states)
         self._stream(v, gamma, best=best)
         return best
 
     def greedy(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.int8]:
         """Return the lowest action of those that are best by one step followed by v, int8 `(S,)`; 0 if terminal."""
+        v = as_values(v, self.n_states)
+        if self._listed is not None:
+            return np.asarray(self._listed.q_from_v(v, gamma).argmax(axis=1), dtype=np.int8)
         policy = np.empty(self.n_states, dtype=np.int8)
         self._stream(v, gamma, policy=policy)
         return policy
 
     def residual(self, v: NDArray[np.float64], gamma: float) -> tuple[float, float]:
         """Return the least and largest `(T v - v)(s)` over the states that are not terminal; (0, 0) without any."""
+        v = as_values(v, self.n_states)
+        if self._listed is not None:
+            change = (self._listed.q_from_v(v, gamma).max(axis=1) - v)[~self._listed.ends]
+            return (float(change.min()), float(change.max())) if len(change) else (0.0, 0.0)
         low, high = self._stream(v, gamma)
         return (low, high) if low <= high else (0.0, 0.0)
 
@@ -187,7 +203,6 @@ class GridModel:
             return self._sweep(v, gamma, best=best, policy=policy)
         layout, rules = self.layout, self.layout.rules
         enter, bump, _, _, link = self._tables
-        v = as_values(v, self.n_states)
         kind = np.where(self._present, self._kind, geometry.PLAIN).astype(np.uint8)  # what is not there slows nothing
         scale = np.where(kind == geometry.TERMINAL, 0.0, gamma)
         passing = np.zeros(len(self._kind))

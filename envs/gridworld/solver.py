@@ -47,6 +47,23 @@ class SmallGrid:
         self.lists = state_of[landing], pay, self.ends, layout.slip[codes[cells]], layout.rules.moves
         self.uniform = layout.rules.slip_kind == "uniform"
 
+    def q_from_v(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
+        """Return the action values, `(S, A)`; equal landings give equal bits. Nothing is compiled for it."""
+        land, pay, ends, slip, moves = self.lists
+        worth: NDArray[np.float64] = pay + gamma * np.where(ends, 0.0, v)[land]  # [S, D]
+        worth[ends] = 0.0
+        if not slip.any():
+            return worth
+        wished, each = 1.0 - slip[:, None], slip[:, None] / (moves if self.uniform else 2)
+        if self.uniform:
+            slipped = np.broadcast_to(worth[:, :moves].sum(axis=1)[:, None], (len(v), moves))
+        else:
+            rings = worth[:, :moves].reshape(len(v), -1, 4)
+            slipped = (np.roll(rings, -1, axis=2) + np.roll(rings, 1, axis=2)).reshape(len(v), moves)
+        q = worth.copy()
+        q[:, :moves] = np.where(slip[:, None] == 0.0, worth[:, :moves], wished * worth[:, :moves] + each * slipped)
+        return q
+
     def solve(self, gamma: float, *, tol: float, max_sweeps: int, on_sweep: OnSweep | None = None) -> Sweeps:
         """Find the optimal values; see `GridModel.optimal_values`."""
         floor = (min(self.lowest, 0.0) if self.has_terminal else self.lowest) / (1.0 - gamma)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -31,16 +32,25 @@ def tiled(model: GridModel, gamma: float) -> Sweeps:
     return LargeGrid(model).solve(gamma, tol=1e-8, max_sweeps=10**6)
 
 
+def model_of(layout: Layout, small: int) -> GridModel:
+    """Make a model that lists grids of up to `small` cells; its way is chosen on first use."""
+    model = GridModel(layout)
+    with mock.patch("rlkit.envs.gridworld.model._SMALL", small):
+        assert (model._listed is None) == (small == 0)
+    return model
+
+
 def zhao(**rules: float) -> GridModel:
     rows = [".....", ".XX..", "..X..", ".XGX.", ".X..."]
     codes = np.array([[".#SGXH".index(character) for character in row] for row in rows], dtype=np.uint8)
     return GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(**{**PRESETS["zhao"], **rules})))
 
 
+@pytest.mark.parametrize("small", [0, 4096])
 @given(SEEDS, GAMMAS)
-def test_action_values_are_those_of_the_layout(seed: int, gamma: float) -> None:
+def test_action_values_are_those_of_the_layout(small: int, seed: int, gamma: float) -> None:
     layout = grids.random_layout(seed)
-    mdp, model = grids.dense(layout), GridModel(layout)
+    mdp, model = grids.dense(layout), model_of(layout, small)
     v = np.where(mdp.terminal, 0.0, np.random.default_rng(seed).normal(size=model.n_states))
     q = mdp.rewards + gamma * mdp.transitions @ v
     q[mdp.terminal] = 0.0
@@ -52,9 +62,10 @@ def test_action_values_are_those_of_the_layout(seed: int, gamma: float) -> None:
     np.testing.assert_allclose(model.residual(v, gamma), low_high, atol=1e-12)
 
 
+@pytest.mark.parametrize("small", [0, 4096])
 @given(SEEDS, GAMMAS)
-def test_sweeping_row_by_row_gives_the_bits_of_action_values(seed: int, gamma: float) -> None:
-    model = GridModel(grids.random_layout(seed, plain=True))
+def test_values_and_policies_have_the_bits_of_action_values(small: int, seed: int, gamma: float) -> None:
+    model = model_of(grids.random_layout(seed, plain=True), small)
     v = np.round(np.random.default_rng(seed).normal(size=model.n_states), 1)  # many ties
     q = model.q_from_v(v, gamma)
     np.testing.assert_array_equal(model.backup(v, gamma), q.max(axis=1))
