@@ -144,9 +144,11 @@ class Trainer:
                 self._save(final=True)
             interrupts.raise_caught()
         finally:
-            for callback in self._watching:
-                callback.on_stop(self)
-            self.logger.close()
+            try:
+                for callback in self._watching:
+                    callback.on_stop(self)
+            finally:
+                self.logger.close()
 
     def stop(self) -> None:
         """End the current `run` after this step; for callbacks."""

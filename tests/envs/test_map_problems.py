@@ -262,3 +262,9 @@ def test_hundreds_of_goals_out_of_reach_are_named_ten_at_most() -> None:
 
 def test_legend_s_terminal_cells_are_goals_too() -> None:
     check(read_text("S T", legend={"T": {"terminal": True}}), Rules())
+
+
+@pytest.mark.parametrize("legend", [3, "abc", ["."], [None]])
+def test_a_legend_of_another_type_is_a_map_error(legend):
+    with pytest.raises(MapError, match="expected entries by character, or a sequence of Cell"):
+        read_text("S.G", legend=legend)

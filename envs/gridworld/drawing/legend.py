@@ -50,9 +50,8 @@ def read_legend(legend: Legend, diagnostics: Diagnostics, locate: Locate = nowhe
     An entry with an error is noted, and stands for a free cell so that its character is known.
     """
     entries = {cell.character: Entry(cell) for cell in DEFAULT_LEGEND}
-    pairs = legend.items() if isinstance(legend, Mapping) else [(cell.character, as_table(cell)) for cell in legend]
     seen: set[str] = set()
-    for character, table in pairs:
+    for character, table in _pairs(legend, diagnostics):
         if diagnostics.enough():
             break
         trouble = unusable(character)
@@ -66,6 +65,16 @@ def read_legend(legend: Legend, diagnostics: Diagnostics, locate: Locate = nowhe
         seen.add(character)
         entries[character] = _read_entry(character, table, diagnostics, locate)
     return list(entries.values())
+
+
+def _pairs(legend: Legend, diagnostics: Diagnostics) -> list[tuple[Any, Any]]:
+    if isinstance(legend, Mapping):
+        return list(legend.items())
+    cells = list(legend) if isinstance(legend, Iterable) else [None]
+    if all(isinstance(cell, Cell) for cell in cells):
+        return [(cell.character, as_table(cell)) for cell in cells]
+    diagnostics.error(f"legend is {spell(legend)}, expected entries by character, or a sequence of Cell")
+    return []
 
 
 def as_table(cell: Cell) -> dict[str, Any]:
