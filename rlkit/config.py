@@ -125,7 +125,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any:
         return True
-    if origin in (typing.Union, types.UnionType):
+    if _is_union(annotation):
         return any(_fits(value, option) for option in arguments)
     if origin is typing.Literal:
         return any(type(value) is type(option) and value == option for option in arguments)
@@ -156,11 +156,20 @@ def _plain(value: Any) -> Any:
 
 def _revive(value: Any, annotation: Any) -> Any:
     """Undo `_plain`: lists back to tuples, dicts back to the nested config that the annotation names."""
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     if isinstance(value, list):
-        return tuple(_revive(item, Any) for item in value)
-    if isinstance(value, Mapping) and isinstance(annotation, type) and issubclass(annotation, Config):
-        return annotation.from_dict(value)
+        inner = next((typing.get_args(option) for option in options if typing.get_origin(option) is tuple), ())
+        each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
+        return tuple(_revive(item, each) for item in value)
+    if isinstance(value, Mapping):
+        for option in options:
+            if isinstance(option, type) and issubclass(option, Config):
+                return option.from_dict(value)
     return value
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 def check_count(name: str, count: int, *, at_least: int = 1) -> int:
