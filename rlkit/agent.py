@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -25,10 +25,12 @@ class Agent(Policy):
         target_policy: the policy whose values it learns, `[S]` actions, `[S, A]` probabilities or anything with
             `probs(state)`; None where it learns the best one's.
         behaviour_policy: the policy that acts while it learns `target_policy`'s values, alike; None if the same does.
+        follows_semi_gradient: whether it may diverge where expected TD does (gradient-TD methods say no).
     """
 
     target_policy: Any = None
     behaviour_policy: Any = None
+    follows_semi_gradient: ClassVar[bool] = True
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Config(Policy.Config):

@@ -6,6 +6,7 @@ all of it ready for one problem, and `callback` logs it while an agent learns (`
 
 from rlkit.truth.callback import TruthCallback
 from rlkit.truth.fixed_point import FixedPoint, error_bound, td_fixed_point
+from rlkit.truth.linear import LinearErrors
 from rlkit.truth.measures import (
     Projection,
     best_representable,
@@ -22,6 +23,7 @@ from rlkit.truth.yardstick import Yardstick
 
 __all__ = [
     "FixedPoint",
+    "LinearErrors",
     "Projection",
     "TruthCallback",
     "Yardstick",

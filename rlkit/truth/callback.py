@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ class _Truth(Callback):
     def __init__(self, lam: float = 0.0) -> None:
         self.lam = lam
         self.yardstick: Yardstick | None = None
+        self.history: dict[str, list[float]] = {}
         self._lines: dict[str, float] = {}
 
     def prepare(self, trainer: Trainer) -> None:
@@ -52,24 +54,27 @@ class _Truth(Callback):
         with undisturbed(agent):
             Phi = agent.state_features(np.arange(self.yardstick.v.size))
         if Phi is not None and self.yardstick.policy is not None:
-            self._draw_lines(np.asarray(Phi, np.float64), self.yardstick, self.yardstick.policy)
+            self._draw_lines(agent, np.asarray(Phi, np.float64), self.yardstick, self.yardstick.policy)
 
     def measure(self, trainer: Trainer) -> None:
         """Log how far the agent is from the truth now."""
         assert self.yardstick is not None
         errors = errors_of(trainer.agent, self.yardstick) | self._lines
         trainer.logger.scalars({f"truth/{name}": value for name, value in errors.items()}, trainer.step)
+        for name in self.history.keys() | errors.keys() | {"step"}:
+            column = self.history.setdefault(name, [math.nan] * len(self.history.get("step", ())))
+            column.append(errors.get(name, math.nan) if name != "step" else trainer.step)
 
-    def _draw_lines(self, Phi: NDArray[np.float64], truth: Yardstick, policy: NDArray[Any]) -> None:
+    def _draw_lines(self, agent: Agent, Phi: NDArray[np.float64], truth: Yardstick, policy: NDArray[Any]) -> None:
         """Work out what no learning with these features `(S, D)` changes."""
         Phi = np.where(truth.mdp.terminal[:, None], 0.0, Phi)
         process = truth.mdp.induced_by(policy)
         system = td_fixed_point(process.transitions, process.rewards, Phi, truth.d, truth.gamma, self.lam)
         self._lines = {"best_rmsve": best_representable(Phi, truth.v, truth.d).error}
-        if (warning := system.warning()) is not None:
-            warnings.warn(warning, stacklevel=5)
-        else:
+        if system.has_solution:
             self._lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
+        if agent.follows_semi_gradient and (warning := system.warning()) is not None:
+            warnings.warn(f"{type(agent).__name__}: {warning}", stacklevel=5)
 
 
 class TruthCallback(_Truth):
@@ -77,15 +82,20 @@ class TruthCallback(_Truth):
 
     For an agent that learns the best policy: `policy_regret`, the expected loss from the start, and `optimal_actions`,
     the share of states in which it acts optimally, of what it does without exploring. For one that has values: `rmsve`
-    and `max_error` of `state_values`, against v* or, where it has a `target_policy`, against that policy's values. For
-    one with `state_features` and a `target_policy`: `best_rmsve`, the least that any weights reach, and `td_rmsve`,
-    that of the TD fixed point; and before the first step a warning if expected TD diverges.
+    and `max_error` of `state_values`, against v* or, where it has a `target_policy`, against that policy's values; and
+    `max_q_error` of `action_values`, against q*. For one with `state_features` and a `target_policy`: `best_rmsve`, the
+    least that any weights reach, and `td_rmsve`, that of the TD fixed point; and before the first step a warning if
+    expected TD diverges.
 
     What it looks at is put back: attributes that looking binds anew, and the state of the agent's generators.
 
     Args:
         every: steps between two measurements.
         lam: lambda of the fixed point.
+
+    Attributes:
+        history: what was logged, by name without `truth/`, and the `step`s; nan where there was no such number.
+        yardstick: the exact answer, once a run has begun.
 
     A run with it raises InvalidModel if the environment does not know its model, or a wrapper may change what it says.
     """
@@ -110,7 +120,8 @@ class TruthCallback(_Truth):
 class TruthInLog(_Truth):
     """Adds the truth to the rows of the log, while it takes no more than 5 % of the time; what `Trainer` does unasked.
 
-    It solves when the first row is due. The last row of a run always has it. Where there is no truth to be had it stays
+    It solves when the first row is due, or for an agent that evaluates a policy before the first step, so that it can
+    warn of divergence. The last row of a run always has it. Where there is no truth to be had it stays
     silent, but for one text, `truth/off`, that says why an environment with a model has none.
     """
 
@@ -119,8 +130,10 @@ class TruthInLog(_Truth):
         self._off = False
         self._began = self._spent = 0.0
 
-    def on_start(self, trainer: Trainer) -> None:  # noqa: ARG002 (a callback's arguments)
+    def on_start(self, trainer: Trainer) -> None:
         """Start the clock."""
+        if trainer.agent.target_policy is not None and self.yardstick is None and not self._off:
+            self._begin(trainer)
         self._began, self._spent = time.perf_counter(), 0.0
 
     def on_log(self, trainer: Trainer, *, final: bool) -> None:
@@ -177,6 +190,8 @@ def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
             errors |= truth.value_errors(np.asarray(values, np.float64))
         if agent.target_policy is None:
             q = agent.action_values(states)
+            if q is not None:
+                errors |= truth.action_value_errors(np.asarray(q, np.float64))
             actions = [agent.act(s) for s in states.tolist()] if q is None else np.asarray(q).argmax(axis=1)
             errors |= truth.policy_errors(np.asarray(actions))
     return errors

@@ -38,9 +38,19 @@ class FixedPoint:
         Raises:
             InvalidModel: if no weights do.
         """
-        w: Floats = np.linalg.lstsq(self.A, self.b, rcond=None)[0].astype(np.float64, copy=False)
-        if not np.abs(self.A @ w - self.b).max() <= 1e-6 * (np.abs(self.b).max() + 1e-300):
+        if not self.has_solution:
             raise InvalidModel("TD has no fixed point here: A is singular, and b is not in its range")
+        return self._shortest
+
+    @property
+    def has_solution(self) -> bool:
+        """Whether any weights solve the system; where A is regular they do."""
+        left = np.abs(self.A @ self._shortest - self.b).max()
+        return bool(left <= 1e-6 * np.abs(self.b).max())
+
+    @cached_property
+    def _shortest(self) -> Floats:
+        w: Floats = np.linalg.lstsq(self.A, self.b, rcond=None)[0].astype(np.float64, copy=False)
         return w
 
     @cached_property

@@ -74,6 +74,10 @@ class Yardstick:
         v, exact, d = values[self.live], self.v[self.live], self.d[self.live]
         return {"rmsve": rmsve(v, exact, d), "max_error": max_error(v, exact)}
 
+    def action_value_errors(self, q: Floats) -> dict[str, float]:
+        """Return `max_q_error`, the largest |q - q*| of action values `(S, A)`."""
+        return {"max_q_error": max_error(q[self.live], self.q[self.live])}
+
     def policy_errors(self, actions: NDArray[Any]) -> dict[str, float]:
         """Return `policy_regret` and `optimal_actions` of a policy, `(S,)` actions: its loss from the start, and
         the share of the states in which its action is optimal.

@@ -14,6 +14,7 @@ from rlkit import ConfigError, FiniteMDP, InvalidModel
 from rlkit.bellman import policy_evaluation, solve
 from rlkit.envs import GridWorld
 from rlkit.truth import (
+    LinearErrors,
     Yardstick,
     best_representable,
     error_bound,
@@ -154,6 +155,19 @@ def test_best_and_fixed_point_of_zhaos_features_are_the_references(zhao, name):
         projected = np.sqrt(mspbe(judged, process.transitions, process.rewards, Phi, d, 0.9))
         assert projected == pytest.approx(numbers["rmspbe"], rel=1e-9, abs=1e-12)
     assert best.error == pytest.approx(expected["best"]["rmsve"], rel=1e-10)
+
+
+@pytest.mark.parametrize("Phi", [*FEATURES.values(), fourier(5)], ids=[*FEATURES, "redundant"])
+def test_errors_by_weights_are_errors_by_values(zhao, Phi):
+    process, v, d = zhao
+    errors = LinearErrors(Phi, process.transitions, process.rewards, v, d, 0.9)
+    w = np.random.default_rng(0).normal(size=Phi.shape[1])
+    bellman = process.transitions, process.rewards
+    assert errors(w).rmsve == pytest.approx(rmsve(Phi @ w, v, d), rel=1e-12)
+    assert errors(w).rmsbe == pytest.approx(np.sqrt(msbe(Phi @ w, *bellman, d, 0.9)), rel=1e-12)
+    assert errors(w).rmspbe == pytest.approx(np.sqrt(mspbe(Phi @ w, *bellman, Phi, d, 0.9)), rel=1e-12)
+    fixed_point = td_fixed_point(*bellman, Phi, d, 0.9).w
+    assert errors(fixed_point).rmspbe == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("lam", ["0", "0.5", "0.9", "1.0"])

@@ -13,13 +13,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import rlkit
 from rlkit import Agent, InvalidModel, Trainer
 from rlkit.agents import DoubleQLearning, QLearning
-from rlkit.envs import GridWorld
+from rlkit.envs import BairdStar, GridWorld
 from rlkit.truth import TruthCallback, Yardstick
 from rlkit.truth import callback as implementation
 from tests.rlkit.helpers import Corridor, Recorder
 from tests.rlkit.helpers import DoubleQLearning as UsersOwn
 
-CONTROL = ("rmsve", "max_error", "policy_regret", "optimal_actions")
+CONTROL = ("rmsve", "max_error", "max_q_error", "policy_regret", "optimal_actions")
 
 
 def zhao():
@@ -49,6 +49,7 @@ def test_the_log_has_the_exact_errors_of_the_agent(tmp_path, agent_class):
     last = rows(tmp_path / "run")[-1]
     truth, q = Yardstick(env, 0.9), trainer.agent.action_values(np.arange(25))
     expected = truth.value_errors(q.max(axis=1)) | truth.policy_errors(q.argmax(axis=1))
+    expected["max_q_error"] = np.abs(q - truth.q).max()
     assert {name: float(last[f"truth/{name}"]) for name in CONTROL} == expected
 
 
@@ -62,7 +63,7 @@ def test_values_that_are_right_have_no_error(tmp_path):
     trainer = trainer_of(QLearning, env, None)
     trainer.agent.q[:] = Yardstick(env, 0.9).q
     errors = implementation.errors_of(trainer.agent, Yardstick(env, 0.9))
-    assert errors == pytest.approx({"rmsve": 0, "max_error": 0, "policy_regret": 0, "optimal_actions": 1}, abs=1e-9)
+    assert errors == pytest.approx(dict.fromkeys(CONTROL, 0.0) | {"optimal_actions": 1}, abs=1e-9)
 
 
 def test_an_agent_that_only_acts_and_updates_is_measured_by_what_it_does(tmp_path):
@@ -151,7 +152,10 @@ def test_gymnasiums_tables_are_models_too(tmp_path):
 
 
 def test_the_callback_measures_every_so_many_steps(tmp_path):
-    trainer_of(QLearning, zhao(), tmp_path / "run", callbacks=[TruthCallback(every=40)]).run(100)
+    watch = TruthCallback(every=40)
+    trainer_of(QLearning, zhao(), tmp_path / "run", callbacks=[watch]).run(100)
+    assert watch.history["step"] == [40, 80]
+    assert watch.history.keys() == {"step", *CONTROL}
     assert [event.step for event in tags(tmp_path / "run").Scalars("truth/rmsve")] == [40, 80]
     with pytest.raises(rlkit.ConfigError, match="every=0"):
         TruthCallback(every=0)
@@ -197,3 +201,48 @@ def test_prediction_is_measured_against_its_policys_values_with_the_best_and_the
     assert last["truth/best_rmsve"] == pytest.approx(np.sqrt(np.sum(v[3:] ** 2) / 25))
     assert last["truth/best_rmsve"] < last["truth/td_rmsve"] < last["truth/rmsve"]
     assert set(last) == {f"truth/{name}" for name in ("rmsve", "max_error", "best_rmsve", "td_rmsve")}
+
+
+class OnTheStar(Agent):
+    """Linear TD's spaces, policies and features on Baird's star; it learns nothing."""
+
+    def setup(self):
+        star = BairdStar()
+        self.target_policy, self.behaviour_policy = star.target_policy, star.behaviour_policy
+        self.Phi, self.w = star.features, star.initial_weights
+
+    def act(self, observation, *, explore=False):
+        return int(self.rng.random() < 1 / 7)
+
+    def update(self, t):
+        return {}
+
+    def state_values(self, observations):
+        return self.Phi[observations] @ self.w
+
+    def state_features(self, observations):
+        return self.Phi[observations]
+
+
+class GradientTD(OnTheStar):
+    """One that the divergence of expected TD does not concern."""
+
+    follows_semi_gradient = False
+
+
+def test_divergence_is_told_before_the_first_step(tmp_path):
+    env = BairdStar()
+    trainer = Trainer(OnTheStar.for_env(env, gamma=0.99, seed=0), env, directory=tmp_path / "run")
+    with pytest.warns(UserWarning, match="OnTheStar: expected TD diverges .* -0.239"):
+        trainer.run(0)
+    trainer.run(10)  # and said once
+    last = rows(tmp_path / "run")[-1]
+    assert float(last["truth/rmsve"]) == pytest.approx(5.31843156256751)  # td.json: RMSVE_w0
+    assert float(last["truth/best_rmsve"]) == pytest.approx(0, abs=1e-12)
+    assert float(last["truth/td_rmsve"]) == pytest.approx(0, abs=1e-12)
+
+
+def test_methods_that_converge_off_policy_are_not_warned(tmp_path):
+    env = BairdStar()
+    Trainer(GradientTD.for_env(env, gamma=0.99, seed=0), env, directory=tmp_path / "run").run(10)
+    assert "truth/td_rmsve" in rows(tmp_path / "run")[-1]
