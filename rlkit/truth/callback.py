@@ -61,9 +61,12 @@ class _Truth(Callback):
         assert self.yardstick is not None
         errors = errors_of(trainer.agent, self.yardstick) | self._lines
         trainer.logger.scalars({f"truth/{name}": value for name, value in errors.items()}, trainer.step)
-        for name in self.history.keys() | errors.keys() | {"step"}:
-            column = self.history.setdefault(name, [math.nan] * len(self.history.get("step", ())))
-            column.append(errors.get(name, math.nan) if name != "step" else trainer.step)
+        self._remember({"step": trainer.step, **errors})
+
+    def _remember(self, row: dict[str, float]) -> None:
+        before = len(self.history.get("step", ()))
+        for name in {**self.history, **row}:
+            self.history.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
 
     def _draw_lines(self, agent: Agent, Phi: NDArray[np.float64], truth: Yardstick, policy: NDArray[Any]) -> None:
         """Work out what no learning with these features `(S, D)` changes."""

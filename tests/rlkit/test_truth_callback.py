@@ -161,6 +161,19 @@ def test_the_callback_measures_every_so_many_steps(tmp_path):
         TruthCallback(every=0)
 
 
+def test_the_history_has_a_gap_where_there_was_no_number():
+    env = GridWorld("S . G", rules="sutton-barto")
+    watch = TruthCallback(every=1)
+    trainer = Trainer(QLearning.for_env(env, gamma=1.0, seed=0), env, callbacks=[watch])
+    trainer.agent.q[:2, 3] = 1.0  # left for ever: no finite regret
+    trainer.run(1)
+    trainer.agent.q[:2, 1] = 2.0  # right, to the goal
+    trainer.run(1)
+    assert watch.history["step"] == [1, 2]
+    assert watch.history["policy_regret"] == pytest.approx([np.nan, 0.0], nan_ok=True)
+    assert {len(column) for column in watch.history.values()} == {2}
+
+
 def test_rows_that_would_cost_more_than_their_share_go_without_but_the_last_never(tmp_path, monkeypatch):
     monkeypatch.setattr(implementation, "SHARE", 0.0)
     trainer_of(QLearning, zhao(), tmp_path / "run").run(500)
