@@ -14,7 +14,7 @@ from rlkit.bellman.sparse.search import Search
 NO_LIMIT = 10**6
 
 
-def random_mdp(n_states=700, n_actions=3, n_successors=4, *, terminal=0, seed=0):
+def random_mdp(n_states=400, n_actions=3, n_successors=4, *, terminal=0, seed=0):
     """Random successors: forgets where it was."""
     rng = np.random.default_rng(seed)
     rows = n_states * n_actions
@@ -26,7 +26,7 @@ def random_mdp(n_states=700, n_actions=3, n_successors=4, *, terminal=0, seed=0)
     return FiniteMDP(matrix, rng.normal(size=(n_states, n_actions)), np.arange(n_states) < terminal)
 
 
-def corridor(n_states=700, *, slip=0.1, seed=0, terminal=True, random_order=False):
+def corridor(n_states=400, *, slip=0.1, seed=0, terminal=True, random_order=False):
     """Left, right, stay in a row of states with random costs: value has to travel to the last state."""
     rng = np.random.default_rng(seed)
     name = rng.permutation(n_states) if random_order else np.arange(n_states)

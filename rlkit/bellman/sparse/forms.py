@@ -75,12 +75,12 @@ def share_forms(indptr, indices, data, rewards, terminal, gamma, place):  # type
 
     Returns:
         form: int32 `(S,)`; terminal states have an empty one.
-        form_first: first row of each form, int32.
+        form_first: first row of each form, int64.
         row_first: first coefficient of each row, int64.
         coefficient: of each row the constant, then one for each successor.
     """
     n_states, n_actions = rewards.shape
-    form, form_first = np.empty(n_states, np.int32), np.empty(n_states + 1, np.int32)
+    form, form_first = np.empty(n_states, np.int32), np.empty(n_states + 1, np.int64)
     row_first = np.empty(n_states * n_actions + 1, np.int64)
     coefficient = np.empty(indices.size + n_states * n_actions)
     bits = coefficient.view(np.uint64)

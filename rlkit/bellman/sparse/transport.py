@@ -68,7 +68,9 @@ class _Work:
         self.graph: tuple[Any, Any] = blocks.readers_of_blocks(successor, first)
         n_blocks = self.graph[0].size - 1
         self.local = self.graph[1].size <= MOST_READERS * n_blocks
-        self.row_of = np.full(n_states, -1, np.int32)  # [S]
+        self.row_of = np.full(
+            n_states, -1, np.int32 if terminal.size * search.mdp.n_actions < 2**31 else np.int64
+        )  # [S]
         self.at = np.empty(n_states, first.dtype)  # [S]
         self.backward = np.zeros(n_blocks, np.bool_)
 
