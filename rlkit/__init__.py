@@ -24,7 +24,7 @@ from rlkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from rlkit import agents, bellman, plotting, truth
+    from rlkit import agents, bellman, features, plotting, truth
     from rlkit.agent import Agent, ReplayAgent
     from rlkit.callbacks import Callback
     from rlkit.mdp import FiniteMDP, MarkovRewardProcess
@@ -46,7 +46,7 @@ _HOME = {
     "Transition": "rlkit.transition",
     "train": "rlkit.trainer",
 }
-_SUBPACKAGES = ("agents", "bellman", "plotting", "truth")
+_SUBPACKAGES = ("agents", "bellman", "features", "plotting", "truth")
 
 __all__ = [
     "Agent",
@@ -72,6 +72,7 @@ __all__ = [
     "bellman",
     "bounded",
     "envs",
+    "features",
     "plotting",
     "train",
     "truth",

@@ -60,7 +60,8 @@ def encode(parameters: Any, x: Any, out: NDArray[Any]) -> int:
         x: a state's number, or a vector: a float64 array or, in compiled code, a tuple of floats.
         out: int64 `(n_active,)` for active indices, float64 `(n_features,)` for dense features; all of it is written.
     """
-    return _ENCODERS[type(parameters)](parameters, x, out)
+    with np.errstate(over="ignore"):  # hashing counts on it; compiled code does not look
+        return int(_ENCODERS[type(parameters)](parameters, x, out))
 
 
 @overload(encode)
@@ -76,8 +77,9 @@ def collide(parameters: Any, x: Any, owners: NDArray[np.uint64]) -> int:
         x: as for `encode`.
         owners: which tile has claimed each feature, uint64 `(n_features,)`, at first 0; written.
     """
-    function = _COLLIDERS.get(type(parameters))
-    return 0 if function is None else function(parameters, x, owners)
+    function: Callable[..., int] = _COLLIDERS.get(type(parameters), _never)
+    with np.errstate(over="ignore"):
+        return int(function(parameters, x, owners))
 
 
 @overload(collide)

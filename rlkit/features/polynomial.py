@@ -57,8 +57,8 @@ class Polynomial(ScaledFeatures):
     """All monomials of the scaled coordinates up to a degree, the constant first, by degree.
 
     Source: Zhao, section 8.2.4 (total degree: 3, 6, 10 features in two dimensions); S&B 2018, section 9.5.1 (`full`:
-    `(degree + 1) ** n_dims` features, each coordinate's exponent up to the degree). Within a degree the squares x^2 and
-    y^2 come before the product xy, as in Zhao's equations.
+    `(degree + 1) ** n_dims` features, each coordinate's exponent up to the degree). In two
+    dimensions they are 1, x, y, x^2, x y, y^2, x^3, ...
 
     Attributes:
         interval: what observations are scaled to; [-1, 1] is Zhao's and better conditioned, [0, 1] is S&B's.
@@ -84,7 +84,7 @@ class Polynomial(ScaledFeatures):
     def exponents(self) -> NDArray[np.int64]:
         """The exponent of each coordinate in each monomial, int64 `(n_features, n_dims)`."""
         rows = _exponents(self.n_dims, self.degree, self.full)
-        return np.array(sorted(rows, key=lambda e: (sum(e), -max(e), tuple(-each for each in e))), np.int64)
+        return np.array(sorted(rows, key=lambda e: (sum(e), tuple(-each for each in e))), np.int64)
 
     @property
     def vector_formula(self) -> PolynomialParameters:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rlkit.errors import ConfigError
+from rlkit.errors import ConfigError, SpaceError
 from rlkit.features.base import Features, Rows
 from rlkit.features.registry import register
 
@@ -50,6 +50,18 @@ class FeatureTable(Features):
             raise ConfigError(f"FeatureTable: a matrix of shape {rows.shape}, expected (states, features)")
         return cls(rows=tuple(map(tuple, rows.tolist())))
 
+    @classmethod
+    def for_env(cls, env: Any) -> Self:
+        """Build from an environment's own `features` `(S, n_features)`, as textbook examples have them.
+
+        Raises:
+            SpaceError: it has none.
+        """
+        own = getattr(getattr(env, "unwrapped", env), "features", None)
+        if own is None:
+            raise SpaceError(f"FeatureTable: {type(env).__name__} has no features of its own")
+        return cls.of(own)
+
     @property
     def n_features(self) -> int:
         """How many features there are."""
@@ -68,7 +80,9 @@ class FeatureTable(Features):
     @cached_property
     def formula(self) -> Rows:
         """The rows."""
-        return Rows(np.array(self.rows, np.float64), np.zeros(len(self.rows), np.int64))
+        rows, clipped = np.array(self.rows, np.float64), np.zeros(len(self.rows), np.int64)
+        rows.flags.writeable = clipped.flags.writeable = False
+        return Rows(rows, clipped)
 
     @property
     def parameters(self) -> Rows:
