@@ -33,9 +33,9 @@ class Yardstick:
             discounted visits of the best (a goal that can be stayed on is all of its stationary distribution).
 
     Attributes:
-        v: the exact values, float64 `(S,)`.
-        q: the exact action values, float64 `(S, A)`.
-        best: which actions are optimal, bool `(S, A)`; the policy plays no part in it.
+        v: the exact values, float64 `(S,)`: v* or v_pi.
+        q: the exact action values, float64 `(S, A)`: q* or q_pi.
+        best: which actions maximise q, bool `(S, A)`: without a policy, the optimal ones.
         d: float64 `(S,)`.
         live: the L states that count, integers.
 
@@ -79,9 +79,9 @@ class Yardstick:
         return {"max_q_error": max_error(q[self.live], self.q[self.live])}
 
     def policy_errors(self, actions: NDArray[Any]) -> dict[str, float]:
-        """Return `policy_regret` and `optimal_actions` of a policy, `(S,)` actions: its loss from the start, and
-        the share of the states in which its action is optimal.
+        """Return `policy_regret` and `optimal_actions` of a policy, `(S,)` actions.
 
+        They are its loss from the start, against v, and the share of the states in which its action is among `best`.
         The regret is left out where it is not finite: gamma is 1, and the policy may never end.
         """
         chosen = actions[self.live]
@@ -101,12 +101,12 @@ class Yardstick:
     def _values_of(self, actions: NDArray[Any]) -> Floats | None:
         """Return the values of a policy, `(L,)` actions, in the states that count (at gamma = 1: that it comes to)."""
         rows = np.arange(self.live.size) * self.mdp.n_actions + actions
-        P, r = self._moves[rows], self._rewards[rows]
+        system, r = self._system[rows], self._rewards[rows]  # (I - gamma P) v = r
         if self.gamma < 1.0:
-            return np.asarray(_factors(P, self.gamma).solve(r))
-        seen = np.flatnonzero(reachable(P, self.start[self.live]))
+            return _solve(system, r)
+        seen = np.flatnonzero(reachable(system, self.start[self.live]))
         try:
-            solved = _factors(P[seen][:, seen], 1.0).solve(np.column_stack([r[seen], np.ones(seen.size)]))
+            solved = _solve(system[seen][:, seen], np.column_stack([r[seen], np.ones(seen.size)]))
         except RuntimeError:  # SuperLU: exactly singular
             return None
         steps = solved[:, 1]
@@ -117,10 +117,12 @@ class Yardstick:
         return values
 
     @cached_property
-    def _moves(self) -> sp.csr_array:
-        """The transitions among the states that count, `(L * A, L)`."""
-        live = (self.live[:, None] * self.mdp.n_actions + np.arange(self.mdp.n_actions)).ravel()
-        return sp.csr_array(self.mdp.transitions[live][:, self.live])
+    def _system(self) -> sp.csr_array:
+        """I - gamma P among the states that count: a row for each of them and each action, `(L * A, L)`."""
+        n_actions, n_live = self.mdp.n_actions, self.live.size
+        rows = (self.live[:, None] * n_actions + np.arange(n_actions)).ravel()
+        own = sp.csr_array((np.ones(rows.size), np.repeat(np.arange(n_live), n_actions), np.arange(rows.size + 1)))
+        return sp.csr_array(own - self.gamma * self.mdp.transitions[rows][:, self.live])
 
     @cached_property
     def _rewards(self) -> Floats:
@@ -128,8 +130,9 @@ class Yardstick:
         return rewards
 
 
-def _factors(P: Any, gamma: float) -> Any:
-    """Factorise I - gamma P by sparse LU: it starts no threads, which on a busy machine cost more than they save."""
+def _solve(system: sp.csr_array, r: Floats) -> Floats:
+    """Solve by sparse LU: it starts no threads, which on a busy machine cost more than they save."""
     from scipy.sparse.linalg import splu
 
-    return splu(sp.csc_array(sp.eye_array(P.shape[0], format="csr") - gamma * P))
+    transposed = sp.csc_array((system.data, system.indices, system.indptr), shape=system.shape)  # the same numbers
+    return np.asarray(splu(transposed).solve(r, trans="T"))  # type: ignore[call-overload]

@@ -137,6 +137,21 @@ def test_large_problems_are_measured_only_when_asked_for(tmp_path, monkeypatch):
     assert "truth/rmsve" in rows(tmp_path / "asked")[-1]
 
 
+def test_an_agent_that_cannot_be_asked_about_every_state_is_trained_all_the_same(tmp_path):
+    class Remembering(Recorder):
+        def setup(self):
+            super().setup()
+            self.known = {}
+
+        def act(self, observation, *, explore=False):
+            return self.known.setdefault(observation, 0) if explore else self.known[observation]
+
+    trainer_of(Remembering, zhao(), tmp_path / "run").run(100)
+    assert "Remembering cannot be asked about every state: KeyError" in off(tmp_path / "run")[0]
+    with pytest.raises(KeyError):
+        trainer_of(Remembering, zhao(), None, callbacks=[TruthCallback(every=1)]).run(5)
+
+
 def test_environments_that_know_nothing_are_trained_in_silence(tmp_path):
     env = Corridor()
     Trainer(Recorder.for_env(env), env, directory=tmp_path / "run").run(20)
@@ -159,6 +174,14 @@ def test_the_callback_measures_every_so_many_steps(tmp_path):
     assert [event.step for event in tags(tmp_path / "run").Scalars("truth/rmsve")] == [40, 80]
     with pytest.raises(rlkit.ConfigError, match="every=0"):
         TruthCallback(every=0)
+
+
+def test_a_callback_that_moves_on_to_another_run_measures_that():
+    watch = TruthCallback(every=5)
+    for map, n_states in (("zhao-5x5", 25), ("sutton-barto-6.6", 38)):
+        trainer_of(QLearning, GridWorld.load(map), None, callbacks=[watch]).run(10)
+        assert len(watch.yardstick.v) == n_states
+        assert watch.history["step"] == [5, 10]
 
 
 def test_the_history_has_a_gap_where_there_was_no_number():
