@@ -26,17 +26,20 @@ code is. A loop takes `features.parameters`. For states these are all states' ro
 64 MiB: so that loops over grids and chains are compiled for two kinds of features only, and a step costs a copy.
 
 **Actions.** `ActionBlocks` gives each action its own copy of any features; `JointActions` makes the action a coordinate
-beside the others, (x, y, a). Loops use `rlkit.features.actions.encode_action`, `block` and `action_values` for both.
+beside the others, (x, y, a). Loops use `encode_action`, `block` and `action_values` of `rlkit.features.action_encoding`
+for both.
 """
 
 from __future__ import annotations
 
-from rlkit.features.actions import ActionBlocks, ActionFeatures, JointActions
+from rlkit.features.action_blocks import ActionBlocks
+from rlkit.features.actions import ActionFeatures
 from rlkit.features.aggregation import StateAggregation
 from rlkit.features.base import Features
 from rlkit.features.concatenation import Concatenation, concatenate
 from rlkit.features.coordinates import Coordinates
 from rlkit.features.fourier import Fourier
+from rlkit.features.joint_actions import JointActions
 from rlkit.features.one_hot import OneHot
 from rlkit.features.polynomial import Polynomial
 from rlkit.features.radial_basis import RadialBasis

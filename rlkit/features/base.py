@@ -118,6 +118,7 @@ class Features(Config):
 
         Raises:
             InvalidTransition: the observation is of the wrong shape, not finite, or no state's number.
+            ConfigError: the report is that of other features.
         """
         x = self._checked(observation)
         out: NDArray[Any] = np.empty(*self._row)
@@ -176,7 +177,7 @@ class Features(Config):
 
     def report(self) -> FeatureReport:
         """Return a fresh report, to be handed over with every observation and kept by the caller."""
-        return FeatureReport(self.n_features if self.hashed else 0)
+        return FeatureReport(self._n_hashed)
 
     def check_space(self, space: Space[Any]) -> None:
         """Check that these are features of a space's observations.
@@ -229,6 +230,10 @@ class Features(Config):
     def _n_dims(self) -> int:
         return self.n_dims
 
+    @cached_property
+    def _n_hashed(self) -> int:
+        return self.n_features if self.hashed else 0
+
     def _encode_all(self, xs: NDArray[Any], parameters: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
         out: NDArray[Any] = np.empty((len(xs), self.n_active), self._row[1])
         clipped = np.empty(len(xs), np.int64)
@@ -236,6 +241,8 @@ class Features(Config):
         return out, clipped
 
     def _count(self, report: FeatureReport, xs: Any, n_clipped: int) -> None:
+        if report.owners.size != self._n_hashed:
+            raise ConfigError(f"{type(self).__name__}: the report is that of other features")
         report.n_encoded += len(xs)
         report.n_clipped += n_clipped
         if report.owners.size:

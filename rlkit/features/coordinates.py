@@ -159,6 +159,13 @@ def box_range(space: Space[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     return np.where(low <= -_UNBOUNDED, -np.inf, low), np.where(high >= _UNBOUNDED, np.inf, high)
 
 
+def each_dimension(given: Bounds, n_dims: int) -> list[float | None]:
+    """Return one bound for each dimension, of one for all or one each."""
+    if given is None or isinstance(given, int | float | np.generic):
+        return [given] * n_dims
+    return list(given)
+
+
 def settle(given: Bounds, found: NDArray[np.float64], name: str) -> tuple[float, ...]:
     """Return the given bounds, and the found ones where none is given.
 
@@ -166,7 +173,7 @@ def settle(given: Bounds, found: NDArray[np.float64], name: str) -> tuple[float,
         ConfigError: there is neither, or the wrong number is given.
     """
     n_dims = len(found)
-    each = [given] * n_dims if given is None or isinstance(given, int | float) else list(given)
+    each = each_dimension(given, n_dims)
     if len(each) != n_dims:
         raise ConfigError(f"features: {len(each)} numbers are given for {name}, expected {n_dims}")
     bounds = tuple(float(own if mine is None else mine) for mine, own in zip(each, found, strict=True))

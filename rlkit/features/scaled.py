@@ -118,7 +118,7 @@ class ScaledFeatures(Features):
         spread = {name: getattr(cls, f"default_{name}") for name in cls.per_dimension} | parameters
         for name in cls.per_dimension:
             value = spread[name]
-            spread[name] = tuple(value) if isinstance(value, Iterable) else (value,) * len(low)
+            spread[name] = (value,) * len(low) if np.ndim(value) == 0 else tuple(np.asarray(value).tolist())
         return cls.from_dict({**spread, "low": low, "high": high, "coordinates": coordinates})
 
     @property

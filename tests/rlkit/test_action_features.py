@@ -12,7 +12,7 @@ from rlkit.compiling import njit
 from rlkit.envs import GridWorld
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import ActionBlocks, ActionFeatures, Fourier, JointActions, OneHot, TileCoding
-from rlkit.features.actions import action_values, block, encode_action
+from rlkit.features.action_encoding import action_values, block, encode_action
 from rlkit.features.encoding import dot
 
 GRID = GridWorld("S . .\n# . G")

@@ -318,6 +318,17 @@ def test_what_is_not_hashed_never_collides():
     assert report.metrics() == {"features/clipped": 0.0}
 
 
+def test_a_report_of_other_features_is_refused():
+    with pytest.raises(ConfigError, match="the report is that of other features"):
+        car_tiles(size=50)([0.0, 0.0], car_tiles(size=40).report())
+
+
+def test_numpy_numbers_and_arrays_are_taken_for_parameters():
+    features = TileCoding.for_env(RandomWalk(5), tiles=np.array([4]), low=np.int64(1), high=np.array([5]))
+    assert features.to_dict()["tiles"] == [4]
+    assert json.loads(json.dumps(features.to_dict()))["high"] == [5.0]
+
+
 def test_a_value_is_the_same_in_both_encodings():
     features, rng = car_tiles(), np.random.default_rng(0)
     x, w = np.array([-0.3, 0.02]), rng.normal(size=features.n_features)
