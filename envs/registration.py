@@ -21,7 +21,7 @@ SHIPPED_GRIDS = {
 }
 """Shipped map by environment name; `rlkit/<name>-v0` is its id."""
 
-_CHAINS = {
+CHAINS = {
     "AccessControl": ("access_control:AccessControl", {}),
     "BairdStar": ("baird_star:BairdStar", {}),
     "BoyanChain": ("boyan_chain:BoyanChain", {}),
@@ -29,6 +29,7 @@ _CHAINS = {
     "RandomWalk19": ("random_walk:RandomWalk", {"n_states": 19}),
     "RandomWalk1000": ("random_walk:RandomWalk", {"n_states": 1000, "reach": 100}),
 }
+"""Place and arguments by environment name; `rlkit/<name>-v0` is its id."""
 
 
 def register_all() -> None:
@@ -36,7 +37,7 @@ def register_all() -> None:
     _register_grid("GridWorld", "zhao-5x5")
     for name, shipped in SHIPPED_GRIDS.items():
         _register_grid(name, shipped)
-    for name, (place, arguments) in _CHAINS.items():
+    for name, (place, arguments) in CHAINS.items():
         _register(name, entry_point=f"rlkit.envs.chains.{place}", kwargs=arguments)
 
 

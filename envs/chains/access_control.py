@@ -16,10 +16,11 @@ REJECT, ACCEPT = 0, 1
 
 
 class AccessControl(Chain):
-    """Ten servers, and at every step a customer who pays 1, 2, 4 or 8, as likely, if a free server takes them.
+    """Ten servers and a queue of customers, who pay 1, 2, 4 or 8 to be served.
 
-    State `4 free + priority`, of `shape` (11, 4). Action 0 rejects; action 1 accepts, but rejects where no server is
-    free. Then each busy server becomes free with probability 0.06, and the next customer comes.
+    At every step there is one customer, of each priority as likely. State `4 free + priority`, of `shape` (11, 4).
+    Action 0 rejects; action 1 accepts, but rejects where no server is free. Then each busy server becomes free with
+    probability 0.06, and the next customer comes.
 
     The book leaves open whether the server that has just been taken may become free at once. Here it may, as in the
     widely used code for the book: the best average reward is 2.7476 then, and 2.6732 if it may not.

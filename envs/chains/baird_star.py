@@ -10,7 +10,7 @@ DASHED, SOLID = 0, 1
 
 
 class BairdStar(Chain):
-    """Seven states, no rewards, eight features, and a target policy that always takes the solid action.
+    """Seven states without rewards, on which off-policy TD diverges.
 
     States 0 to 5 are the upper ones, 6 the lower one. Action 0 ("dashed") leads to one of the upper states, as likely,
     action 1 ("solid") to the lower one. The behaviour visits every state alike. Nothing ends, so every value is 0, and
@@ -22,7 +22,7 @@ class BairdStar(Chain):
     Attributes:
         features: `2 w_i + w_7` at the upper states, `w_6 + 2 w_7` at the lower, float64 `(7, 8)`, of rank 7.
         behaviour_policy: dashed with probability 6/7, `(7, 2)`.
-        target_policy: solid, `(7, 2)`.
+        target_policy: always solid, `(7, 2)`.
         initial_weights: the book's, `(8,)`: all 1, but 10 for the lower state's own.
         gamma: the book's discount, 0.99.
     """

@@ -10,10 +10,11 @@ from rlkit.errors import ConfigError
 
 
 class RandomWalk(Chain):
-    """A walk that goes left or right, as likely, by 1 to `reach` states, until it leaves the line at one of its ends.
+    """A walk to the left or right, as likely, until it leaves the line at one of its ends.
 
-    States 1 to `n_states` are the line's, numbered as in the book; 0 and `n_states + 1` are the terminal ends, where
-    every jump beyond stops. There is one action: to go on. It begins in the middle (of an even number, left of it).
+    It jumps by 1 to `reach` states, each as likely. States 1 to `n_states` are the line's, numbered as in the book; 0
+    and `n_states + 1` are the terminal ends, where every jump beyond stops. There is one action: to go on. It begins in
+    the middle (of an even number, left of it).
 
     Example 6.2 has 5 states and pays 0 and 1 at the ends, so that its values are 1/6, 2/6, ... 5/6; Example 7.1 has 19
     and pays -1 and 1; Example 9.1 has 1000, pays -1 and 1, and jumps by up to 100.

@@ -5,7 +5,7 @@ all of it ready for one problem, and `callback` logs it while an agent learns (`
 """
 
 from rlkit.truth.callback import TruthCallback
-from rlkit.truth.fixed_point import FixedPoint, error_bound, td_fixed_point
+from rlkit.truth.fixed_point import FixedPoint, emphasis, error_bound, td_fixed_point
 from rlkit.truth.linear import LinearErrors
 from rlkit.truth.measures import (
     Projection,
@@ -28,6 +28,7 @@ __all__ = [
     "TruthCallback",
     "Yardstick",
     "best_representable",
+    "emphasis",
     "error_bound",
     "exact_values",
     "max_error",

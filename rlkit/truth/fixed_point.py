@@ -115,6 +115,26 @@ def td_fixed_point(
     return FixedPoint(system[:, :-1], system[:, -1])
 
 
+def emphasis(transitions: Any, d: ArrayLike, gamma: float, lam: float = 0.0) -> Floats:
+    """Return how emphatic TD(lambda) weighs the states, `m^T = d^T (I - gamma P)^-1 (I - gamma lambda P)`, `(S,)`.
+
+    Sutton, Mahmood & White (2016), section 4, with interest 1. With it in place of d, the A of `td_fixed_point` is
+    positive definite off-policy too, for independent features. It does not sum to 1.
+
+    Args:
+        transitions: P `(S, S)` of the policy that is evaluated.
+        d: the on-policy distribution of the policy that acts, `(S,)`.
+        gamma: discount; below 1 unless episodes end.
+        lam: lambda in [0, 1].
+    """
+    from scipy.sparse.linalg import splu
+
+    P = sp.csc_array(transitions)
+    eye = sp.eye_array(P.shape[0], format="csc")
+    followed = splu(sp.csc_array((eye - gamma * P).T)).solve(np.asarray(d, np.float64))  # (I - gamma P^T)^-1 d
+    return np.asarray((eye - gamma * lam * P).T @ followed)
+
+
 def error_bound(best: float, gamma: float, lam: float = 0.0) -> float:
     """Return the proven bound on ||v_TD(lambda) - v_pi||_d: `best / sqrt(1 - kappa^2)`.
 

@@ -19,6 +19,7 @@ from rlkit.envs import AccessControl, BairdStar, BoyanChain, RandomWalk
 from rlkit.envs.chains.chain import Chain
 from rlkit.truth import (
     best_representable,
+    emphasis,
     error_bound,
     exact_values,
     msbe,
@@ -185,6 +186,17 @@ def test_td_is_known_to_diverge_on_bairds_star_before_it_starts(star):
     assert "diverges" in system.warning()
     on_policy = td_fixed_point(process.transitions, process.rewards, env.features, np.eye(7)[6], env.gamma)
     assert on_policy.is_stable
+
+
+def test_emphasis_weighs_bairds_lower_state_as_the_reference_and_makes_td_stable(star):
+    env, process, d = star
+    m = emphasis(process.transitions, d, env.gamma)
+    assert m == pytest.approx(BAIRD["ETD_exact"]["emphasis"], rel=1e-9)
+    assert td_fixed_point(process.transitions, process.rewards, env.features, m, env.gamma).is_stable
+    for lam in (0.5, 1.0):
+        m = emphasis(process.transitions, d, env.gamma, lam)
+        assert td_fixed_point(process.transitions, process.rewards, env.features, m, env.gamma, lam).is_stable
+    assert m == pytest.approx(d)  # with lambda = 1 there is nothing to make up for
 
 
 def test_expected_td_on_bairds_star_grows_as_the_reference_says(star):

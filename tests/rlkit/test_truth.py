@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from rlkit import ConfigError, FiniteMDP, InvalidModel
-from rlkit.bellman import policy_evaluation, solve
+from rlkit.bellman import optimal_actions, policy_evaluation, solve
 from rlkit.envs import GridWorld
 from rlkit.truth import (
     LinearErrors,
@@ -100,8 +100,28 @@ def test_an_environment_without_a_model_has_no_exact_values():
         exact_values(gymnasium.make("CartPole-v1"), 0.9)
 
 
+def test_an_epsilon_greedy_policy_on_the_cliff_is_worth_the_reference():
+    env = GridWorld.load("sutton-barto-6.6")
+    expected, start = TD["cliff_windy_access_walk"], env.state_of(3, 0)
+    v = exact_values(env, 1.0)
+    assert v[start] == pytest.approx(expected["cliff_v*_start"])
+    order = [UP, DOWN, RIGHT, LEFT]  # the reference's, where several actions are optimal
+    best = np.array(order)[optimal_actions(env.model(), v, 1.0)[:, order].argmax(axis=1)]
+    soft = 0.9 * np.eye(4)[best] + 0.1 / 4
+    assert exact_values(env, 1.0, soft)[start] == pytest.approx(expected["cliff_eps0.1_greedyQstar_start"], rel=1e-9)
+
+
+def test_zhaos_2x2_example_has_the_published_stationary_distribution():
+    P = np.array([[0.3, 0.1, 0.6, 0], [0.1, 0.3, 0, 0.6], [0.1, 0, 0.3, 0.6], [0, 0.1, 0.1, 0.8]])
+    mdp = FiniteMDP.from_arrays(P[None], np.zeros(4))
+    d = on_policy_distribution(mdp, np.zeros(4, int))
+    assert d == pytest.approx(TD["zhao_2x2_stationary"]["d"], abs=1e-14)
+
+
 def test_start_is_the_environments_own_or_uniform_over_what_is_not_terminal():
-    model = GridWorld("S . H\n. S G").model()
+    env = GridWorld("S . H\n. S G")
+    model = env.model()
+    assert start_distribution(env).tolist() == [0.5, 0, 0, 0, 0.5, 0]
     assert start_distribution(model).tolist() == [0.25, 0.25, 0, 0.25, 0.25, 0]
     lake = start_distribution(gymnasium.make("FrozenLake-v1"))
     assert lake[0] == 1 == lake.sum()
