@@ -52,8 +52,8 @@ def contest(
     limit: float,
     yardstick: NDArray[np.float64],
 ) -> list[Result]:
-    """Let the contestants solve in turn, `repeats` times; who has used `limit` seconds, or builds for
-    three times as long, drops out.
+    """Let the contestants solve in turn, `repeats` times; who has used `limit` seconds, or three times as many
+    by the clock for one thing, drops out.
 
     Args:
         make: makes the instance; called in every contestant's process.
@@ -72,7 +72,7 @@ def contest(
         for index, worker in workers.items():
             result = results[index]
             if not result.remark and sum(result.solves) < limit:
-                seconds, error, result.remark = worker.turn(yardstick, limit)
+                seconds, error, result.remark = worker.turn(yardstick, 3 * limit)
                 if not result.remark:
                     result.solves.append(seconds)
                     result.error = max(result.error, error)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.bellman.sparse import sweeps
 from rlkit.bellman.sparse.search import Search
+from rlkit.bellman.value_iteration import sweeps_to_rounding
 
 FIRST_EVALUATIONS = 2
 """Sweeps for the first policy; twice as many for the next whenever evaluation, not the policy, was what fell short."""
@@ -23,7 +24,9 @@ def iterate(search: Search, patience: float = 3) -> None:
     """Improve and evaluate until the bound is proven, or `patience` iterations in a row were not worth it."""
     chosen = _Chosen(search)
     evaluations, wasted = FIRST_EVALUATIONS, 0
-    while not search.done and wasted < patience:
+    for _ in range(sweeps_to_rounding(search.gamma)):
+        if search.done or wasted >= patience:
+            break
         before = search.bound
         unsettled = chosen.evaluate(evaluations, extrapolate=wasted > 0 or search.mdp.has_terminal)
         search.improve()

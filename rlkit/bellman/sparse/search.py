@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.bellman.bounds import midrange, rounding_slack
 from rlkit.bellman.model import OnSweep, Sweeps
 from rlkit.bellman.sparse import sweeps
 from rlkit.bellman.value_iteration import after_backup
 from rlkit.mdp import FiniteMDP
+
+PROGRESS = 0.9
+"""A sweep that leaves more than this share of the bound, near what rounding costs, tells that no more can be had."""
 
 
 class Search:
@@ -62,11 +66,20 @@ class Search:
         mean = total / max(self.live, 1)
         self.spread = math.sqrt(max(squares / max(self.live, 1) - mean * mean, 0.0))
         self.used += 1
+        before = self.bound
         self.shift, self.bound, self.resolved = after_backup(
             self.mdp, self.gamma, self.low, self.high, self.v, tol=self.tol
         )
+        if self.bound > PROGRESS * before:
+            self.resolved |= self.bound <= 3 * self._floor()
         if self.on_sweep is not None:
             self.on_sweep(math.ceil(self.used), self.v, self.gamma * self.low, self.gamma * self.high)
+
+    def _floor(self) -> float:
+        """Return the bound that no residual at all would prove: what rounding alone costs."""
+        mdp = self.mdp
+        slack = rounding_slack(mdp.max_abs_reward + float(np.abs(self.v).max()), mdp.n_outcomes)
+        return midrange(0.0, 0.0, self.gamma, terminal=mdp.has_terminal, slack=slack, defect=mdp.row_defect)[1]
 
     def answer(self) -> Sweeps:
         """Return v, moved to the middle of its bounds."""
