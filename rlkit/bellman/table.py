@@ -59,7 +59,9 @@ def _flatten(table: Any) -> tuple[int, int, tuple[NDArray[Any], ...]]:
             for outcome in _outcomes(table, s, a):
                 probability, landing, reward, ended = outcome
                 if not (0 <= landing < n_states and landing == int(landing)):
-                    raise InvalidModel(f"P[s={s}, a={a}] leads to state {landing:.10g}, expected one in 0..{n_states - 1}")
+                    raise InvalidModel(
+                        f"P[s={s}, a={a}] leads to state {landing:.10g}, expected one in 0..{n_states - 1}"
+                    )
                 if not probability >= 0:
                     raise InvalidModel(f"P[s={s}, a={a}, s'={landing:.10g}] is {probability}, expected a probability")
                 rows.append((s * n_actions + a, probability, landing, reward, ended))
