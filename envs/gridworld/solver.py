@@ -16,11 +16,23 @@ from rlkit.envs.gridworld.kernels.plain import BLOCKED
 if TYPE_CHECKING:
     from rlkit.envs.gridworld.model import GridModel
 
-_BLOCK = 4
-"""Sweeps of a tile before it is looked at whether it still moves."""
 
-_VISIT = {tiles.DETERMINISTIC: 8, tiles.PERPENDICULAR: 4, tiles.UNIFORM: 4}
-"""Sweeps of a tile before its neighbours are told at the latest; measured."""
+class Pace(NamedTuple):
+    """How long a tile is stayed with; see `kernels.large.settle`. Measured."""
+
+    block: int
+    visit: int
+    every: int
+
+
+_SURE = Pace(block=4, visit=8, every=1)
+"""Where no move slips."""
+
+_SLIPPING = Pace(block=1, visit=1, every=4)
+"""Where moves slip: loops across a border close in once a visit, so that visits are short."""
+
+_LISTED = Pace(block=4, visit=4, every=1)
+"""Where moves slip and cells are listed as items, which take longer to read than to update."""
 
 _LOOK = 64
 """Sweeps of a small grid between two looks at how evenly its values rise."""
@@ -99,9 +111,9 @@ class Items(NamedTuple):
     """What the vector sweeps cannot do, tile by tile; see `kernels.large.list_items`."""
 
     first: NDArray[np.int64]
-    own: NDArray[np.int64]
+    own: NDArray[np.signedinteger]
     code_of: NDArray[np.uint8]
-    land: NDArray[np.int64]
+    land: NDArray[np.signedinteger]
 
 
 class LargeGrid:
@@ -147,8 +159,11 @@ class LargeGrid:
         if listed.any():
             large.count_items(self.pieces, listed, first)
         n, width = int(first[-1]), self.model.n_actions
-        own, code_of = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.uint8)
-        self.items = Items(first, own, code_of, np.zeros((n, width), dtype=np.int64))
+        place = np.dtype(np.int32 if self.n_tiles * tiles.SIZE < 2**31 else np.int64)  # read in every visit
+        own: NDArray[np.signedinteger] = np.empty(n, dtype=place)
+        land: NDArray[np.signedinteger] = np.zeros((n, width), dtype=place)
+        code_of = np.empty(n, dtype=np.uint8)
+        self.items = Items(first, own, code_of, land)
         if n:
             pairs = large.list_items(
                 self.codes, self.kind, layout.target, layout.offsets, layout.wind, layout.exits, *self.items
@@ -222,10 +237,11 @@ class LargeGrid:
         self, x: NDArray[np.float64], unheard: NDArray[np.float64], gamma: float, threshold: float, budget: int
     ) -> int:
         a, b = (gamma * weight for weight in self.weights)
+        pace = _SURE if self.rule == tiles.DETERMINISTIC else _LISTED if len(self.items.own) else _SLIPPING
         used = large.settle(
             x, self.pieces, self.walled, self.across, unheard, *self.items, self.hearing_first, self.hearing,
             self.kind, self.tables, self.rewards, self.rule, self.uniform, self.moves, a, b, *self.bump, gamma,
-            threshold, _BLOCK, _VISIT[self.rule], budget, _aligned(tiles.SIZE), _aligned(tiles.SIZE),
+            threshold, *pace, budget, _aligned(tiles.SIZE), _aligned(tiles.SIZE),
         )  # fmt: skip
         return int(used)
 

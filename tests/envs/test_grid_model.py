@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rlkit.bellman import solve
 from rlkit.bellman.model import Sweeps
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
+from rlkit.envs.gridworld.kernels import large, tiles
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.model import GridModel
 from rlkit.envs.gridworld.rules import PRESETS, Rules
@@ -91,6 +92,16 @@ def test_tiles_give_the_same_values_as_lists_and_always_the_same_bits(seed: int,
     assert found.error_bound <= 1e-8
     assert max(high, -low) <= (1 + gamma) * found.error_bound + 1e-11
     assert apart <= 2e-8
+
+
+@given(SEEDS)
+def test_a_tile_rises_by_the_most_that_any_of_its_cells_does(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    old = random.normal(size=tiles.SIZE)
+    block = old.copy()
+    block[random.integers(tiles.SIZE)] += 3.0
+    expected = (block - old).max()
+    assert large._rise(block, 0, old) == expected
 
 
 @pytest.mark.parametrize(("gamma", "forbidden"), [(0.9, -1), (0.5, -1), (0, -1), (0.9, -10)])

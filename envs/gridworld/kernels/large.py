@@ -300,11 +300,18 @@ def relax_items(x, begin_at, end_at, own, code_of, land, kind, tables, moves, un
 
 @fast
 def _rise(x, base, old):  # type: ignore[no-untyped-def]
-    """Return by how much the block has risen since `old`, and copy it there."""
+    """Return by how much the block has risen since `old`, which is lost: rows are folded onto the first, in vectors."""
+    for lane in range(PITCH):
+        k = uint64(lane)
+        old[k] = x[base + k] - old[k]
+    for row in range(1, 2 * (ROWS + 2)):
+        at = uint64(row * PITCH)
+        for lane in range(PITCH):
+            k = uint64(lane)
+            old[k] = max(old[k], x[base + at + k] - old[at + k])
     rise = 0.0
-    for k in range(SIZE):
-        here = x[base + uint64(k)]
-        rise = max(rise, here - old[uint64(k)])
+    for lane in range(PITCH):
+        rise = max(rise, old[uint64(lane)])
     return rise
 
 
@@ -317,7 +324,7 @@ def _remember(x, base, old):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def settle(  # type: ignore[no-untyped-def]
     x, pieces, walled, across, unheard, first, own, code_of, land, hearing_first, hearing, kind, tables, rewards,
-    rule, uniform, moves, a, b, bump, keep, gamma, threshold, block, visit, budget, r, old,
+    rule, uniform, moves, a, b, bump, keep, gamma, threshold, block, visit, every, budget, r, old,
 ):  # fmt: skip
     """Sweep tiles that have heard of more than `threshold` until none has; return how many sweeps of tiles that took.
 
@@ -327,6 +334,10 @@ def settle(  # type: ignore[no-untyped-def]
         hearing_first, hearing: the tiles whose items lead into each tile.
         rewards: what entering pays by code, BLOCKED for what the vector sweeps must leave alone, float64 `(256,)`.
         block, visit: sweeps before a tile's rise is looked at; sweeps before its neighbours are told at the latest.
+        every: rounds through all tiles between two that look at whether a tile still moves; in the others it is taken
+            to. Tiles that items elsewhere lead into are always looked at.
+        every: rounds between two that look at whether tiles still move; in the others they are taken to, except where
+            items lead, which are always looked at.
         budget: sweeps of tiles in all.
         r, old: float64 `(SIZE,)` of scratch, beginning at cache lines.
     """
@@ -343,17 +354,18 @@ def settle(  # type: ignore[no-untyped-def]
             base = uint64(tile * SIZE)
             expand(pieces[tile * CELLS : (tile + 1) * CELLS], rewards, r)
             heard = hearing_first[tile + 1] > hearing_first[tile]
+            looking = heard or rounds % every == every - 1
             rise, total, done = threshold + 1.0, 0.0, 0
             while rise > threshold and done < visit:
                 for n in range(block):
-                    if n == (0 if heard else block - 1):
+                    if looking and n == (0 if heard else block - 1):
                         _remember(x, base, old)
                     sweep(x, base, r, rule, diagonal, walled[tile], a, b, bump, keep)
                     if first[tile + 1] > first[tile]:
                         relax_items(
                             x, first[tile], first[tile + 1], own, code_of, land, kind, tables, moves, uniform, gamma
                         )
-                rise = _rise(x, base, old)
+                rise = _rise(x, base, old) if looking else unheard[tile]
                 total += rise
                 done += block
             unheard[tile] = rise
