@@ -26,7 +26,7 @@ def njit(**options: Any) -> Callable[[Any], Any]:
             compiled = numba.njit(**options)(function)
         except RuntimeError:  # no locator available
             return numba.njit(**{**options, "cache": False})(function)
-        file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+        file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
         if hasattr(file, "_source_stamp"):
             file._source_stamp = (file._source_stamp, newest_change(str(Path(__file__).parent)))
         return compiled
