@@ -44,7 +44,8 @@ class GridWorld(SteppedByTable):
             or the path of a `.toml` file, which `load` then reads.
         rules: a preset's name (`"zhao"`, `"sutton-barto"`), or a whole `Rules`, which then stands for itself alone.
         legend: the meaning of further characters in the drawing.
-        render_mode: "ansi" (text), "rgb_array" (uint8 `(H, W, 3)`), "human" (a window, needs `rlkit[render]`) or None.
+        render_mode: "ansi" (text), "rgb_array" (uint8 `(H, W, 3)`), "human" (a window; needs pygame-ce, which is
+            the extra `render`) or None.
         **changes: the fields of `Rules`; each wins over the map file's key, which wins over the preset's.
 
     Raises:

@@ -24,7 +24,7 @@ class Window:
         try:
             import pygame
         except ImportError as error:
-            raise ImportError('render_mode="human" needs pygame: pip install "rlkit[render]"') from error
+            raise ImportError('render_mode="human" needs pygame: pip install pygame-ce (the extra "render")') from error
         self._pygame = pygame
         self._pace = frames_per_second
         self._screen: pygame.Surface | None = None
