@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.contest import Result, contest
+from benchmarks.contest import Result, contest, truth
 from benchmarks.instances import Instance, garnet, grid_as_matrix
 from benchmarks.peers import PEERS, RLKIT, Contestant
-from rlkit import NotConverged
 
 Make = Callable[[], Instance]
 
@@ -50,14 +48,6 @@ def row(contestant: Contestant, result: Result, ours: Result, rows: int) -> str:
     return f"| {contestant.name} | {times} | {ratio} | {result.error:.0e} | {build} | {each} |"
 
 
-def truth(instance: Instance, gamma: float, tol: float) -> NDArray[np.float64]:
-    """Return the values to within tol, or as near as float64 can prove."""
-    try:
-        return RLKIT.build(instance, gamma)(tol)
-    except NotConverged as best:
-        return best.solution.v
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the contests and print one Markdown table for each."""
     kinds = list(instances(1))
@@ -79,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         title, make, warm_up = instances(chosen.size)[kind]
         instance = make()
         for gamma in chosen.gammas:
-            yardstick = truth(instance, gamma, 0.1 * chosen.tol)
+            yardstick = truth(RLKIT.build(instance, gamma), 0.1 * chosen.tol)
             results = contest(
                 contestants,
                 make,

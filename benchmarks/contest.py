@@ -14,9 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.instances import Instance
-from benchmarks.peers import Contestant
+from benchmarks.peers import Contestant, Solve
+from rlkit.errors import NotConverged
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def truth(attempt: Solve, tol: float) -> NDArray[np.float64]:
+    """Return the values to within tol, or as near as float64 can prove."""
+    try:
+        return attempt(tol)
+    except NotConverged as best:
+        values: NDArray[np.float64] = best.solution.v
+        return values
 
 
 @dataclass
