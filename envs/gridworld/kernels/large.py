@@ -121,13 +121,6 @@ def pass_portals(x, first, own, code_of, land, kind, tables, across, diagonal, u
 
 
 @fast
-def add_everywhere(x, shift):  # type: ignore[no-untyped-def]
-    """Add a constant to every value; BLOCKED is too large to notice."""
-    for k in range(len(x)):
-        x[uint64(k)] += shift
-
-
-@fast
 def meet(x, across, diagonal, walled):  # type: ignore[no-untyped-def]
     """Fill all halos; note which tiles have something in or about them that cannot be entered."""
     n_tiles = len(walled)
