@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect
+from functools import cached_property
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from rlkit.compiled.table import TableDynamics, TableWorld, tabulate
 from rlkit.errors import ConfigError
 
 Outcome = tuple[int, float, bool]
@@ -22,6 +24,7 @@ OVER: dict[int, Outcomes] = {}
 """The row of a terminal state, and of any while no episode is under way: every action is refused."""
 
 _DRAWS = 256  # uniform numbers drawn at a time
+_MOST_COMPILED = 1 << 17  # states times actions
 
 
 class SteppedByTable(gymnasium.Env[Any, Any]):
@@ -126,8 +129,39 @@ class SteppedByTable(gymnasium.Env[Any, Any]):
             self.render()
         return state, reward, terminated, truncated, {}
 
+    def compiled(self) -> TableDynamics | None:
+        """Return the dynamics for compiled loops; None where they are too large, or every step is to be drawn."""
+        if self._shown or self._n_states * self._n_actions > _MOST_COMPILED:
+            return None
+        return self._compiled
+
+    def enter(self, n_draws: int) -> tuple[TableDynamics, TableWorld]:
+        """Hand over to a compiled loop, with at least so many random numbers, until `leave`."""
+        drawn = np.array(self._draws[::-1])
+        self._before = self.np_random.bit_generator.state, drawn.size
+        draws = np.concatenate([drawn, self.np_random.random(max(n_draws - drawn.size, 0))])
+        return self._compiled, TableWorld(np.array([self._state, self._steps, 0]), draws)
+
+    def leave(self, world: TableWorld, *, in_episode: bool) -> None:
+        """Take over from a compiled loop: everything is as if `step` and `reset` had been called."""
+        generator, n_drawn = self._before
+        self._state, self._steps, used = world.at.tolist()
+        self._row = self._row_of(self._state) if in_episode else OVER
+        self._draws = world.draws[used:n_drawn][::-1].tolist()
+        self.np_random.bit_generator.state = generator
+        self.np_random.random(max(used - n_drawn, 0))
+
+    @cached_property
+    def _compiled(self) -> TableDynamics:
+        rows = [self._row_of(state).get(a) for state in range(self._n_states) for a in range(self._n_actions)]
+        return tabulate(rows, self._n_actions, *self._all_starts(), self._limit)
+
+    def _all_starts(self) -> tuple[Any, Any]:
+        """Return the states in which episodes begin, and their cumulative probabilities but the last; () if uniform."""
+        raise NotImplementedError
+
     def _draw(self) -> list[float]:
-        self._draws = self.np_random.random(_DRAWS).tolist()
+        self._draws = self.np_random.random(_DRAWS)[::-1].tolist()  # the last is the next
         return self._draws
 
     def _look_up(self, action: Any) -> Outcomes:

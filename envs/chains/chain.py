@@ -109,6 +109,9 @@ class Chain(SteppedByTable):
             row[action] = _shared(self._seen[0], cumulative), tuple(_shared(self._seen[1], each) for each in outcomes)
         return row
 
+    def _all_starts(self) -> tuple[Any, Any]:
+        return self._starts, self._cumulative
+
     def _drawn_start(self, draw: float) -> int:
         state: int = self._starts[bisect(self._cumulative, draw)]
         return state

@@ -137,6 +137,10 @@ class GridWorld(SteppedByTable):
             self._rows.update({each: OVER if over else row for each, over, row in rows})
         return self._rows[state]
 
+    def _all_starts(self) -> tuple[Any, Any]:
+        starts = self._dynamics.starts.cells(np.arange(self._n_starts or self._count_starts()))
+        return self._dynamics.states.numbers(starts), ()
+
     def _drawn_start(self, draw: float) -> int:
         number = int(draw * (self._n_starts or self._count_starts()))
         try:

@@ -69,7 +69,7 @@ _KINDS: dict[type, Callable[..., int]] = {
 }
 
 
-@overload(encode_action)
+@overload(encode_action, jit_options={"forceinline": True})
 def _encode_action(parameters: Any, x: Any, action: Any, out: Any) -> Any:  # noqa: ARG001
     return _KINDS.get(getattr(parameters, "instance_class", None))  # type: ignore[arg-type]
 
@@ -79,7 +79,7 @@ def join(x: Any, action: Any, dims: Any) -> tuple[float, ...]:  # noqa: ARG001
     return (*x, float(action))
 
 
-@overload(join)
+@overload(join, jit_options={"forceinline": True})
 def _join(x: Any, action: Any, dims: Any) -> Any:  # noqa: ARG001
     n_dims = len(dims)
 
@@ -105,7 +105,7 @@ def _no_block(parameters: Any, action: Any) -> int:  # noqa: ARG001
     return 0
 
 
-@overload(block)
+@overload(block, jit_options={"forceinline": True})
 def _find_block(parameters: Any, action: Any) -> Any:  # noqa: ARG001
     return _block if getattr(parameters, "instance_class", None) is Blocks else _no_block
 
@@ -134,7 +134,7 @@ def _values_of_pairs(parameters: Any, x: Any, weights: Any, phi: Any, q: Any) ->
     return n_clipped
 
 
-@overload(action_values)
+@overload(action_values, jit_options={"forceinline": True})
 def _action_values(parameters: Any, x: Any, weights: Any, phi: Any, q: Any) -> Any:  # noqa: ARG001
     return _values_of_blocks if getattr(parameters, "instance_class", None) is Blocks else _values_of_pairs
 
@@ -143,3 +143,10 @@ def _action_values(parameters: Any, x: Any, weights: Any, phi: Any, q: Any) -> A
 def values_one(parameters: Any, x: Any, weights: Any, phi: Any, q: Any) -> int:
     """`action_values`, to be called from Python."""
     return action_values(parameters, x, weights, phi, q)
+
+
+@njit(cache=True)
+def values_many(parameters: Any, xs: Any, weights: Any, phi: Any, q: Any) -> None:
+    """`action_values` of every row of `xs`, to the same row of `q`."""
+    for i in range(len(xs)):
+        action_values(parameters, xs[i], weights, phi, q[i])

@@ -9,16 +9,16 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
+from gymnasium import Space, spaces
+from numpy.typing import ArrayLike, NDArray
 
 from rlkit.config import Config, bounded
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
-from rlkit.features.action_encoding import values_one
+from rlkit.features.action_encoding import values_many, values_one
 from rlkit.features.base import Features
 from rlkit.features.coordinates import count_states, terminal_states
 from rlkit.features.encoding import direct
-from rlkit.features.observations import check_finite
+from rlkit.features.observations import check_finite, check_observations
 from rlkit.features.registry import rebuild
 from rlkit.features.report import FeatureReport
 
@@ -93,6 +93,35 @@ class ActionFeatures(Config):
         if self._values_one(self.parameters, x, weights, np.empty(*self._row), q):
             check_finite(np.asarray(x), type(self).__name__)
         return q
+
+    def all_values(self, observations: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the linear value of every action for a batch of N observations, float64 `(N, A)`.
+
+        Raises:
+            InvalidTransition: as for a call.
+        """
+        xs = check_observations(observations, self.n_states, self._n_dims, type(self).__name__)
+        q = np.empty((len(xs), self.n_actions))
+        values_many(self.parameters, xs, weights, np.empty(*self._row), q)
+        return q
+
+    def check_spaces(self, observation_space: Space[Any], action_space: Space[Any]) -> None:
+        """Check that these are features of a space's observations and another's actions.
+
+        Raises:
+            SpaceError: they are not.
+        """
+        if not isinstance(action_space, spaces.Discrete) or action_space.n != self.n_actions:
+            raise SpaceError(
+                f"{type(self).__name__}: made for {self.n_actions} actions, the action space is {action_space}"
+            )
+        if isinstance(observation_space, spaces.Discrete):
+            suits = self.n_states == observation_space.n
+        else:
+            suits = self.n_states is None and observation_space.shape == (self._n_dims,)
+        if not suits:
+            kind = f"vectors of {self._n_dims} numbers" if self.n_states is None else f"{self.n_states} states"
+            raise SpaceError(f"{type(self).__name__}: made for {kind}, the observation space is {observation_space}")
 
     def matrix(self, env: Any) -> NDArray[np.float64]:
         """Return the features of every (state, action), dense, float64 `(S * A, n_features)`; row `s * A + a`.

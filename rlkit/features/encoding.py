@@ -64,7 +64,7 @@ def encode(parameters: Any, x: Any, out: NDArray[Any]) -> int:
         return int(_ENCODERS[type(parameters)](parameters, x, out))
 
 
-@overload(encode)
+@overload(encode, jit_options={"forceinline": True})
 def _encode(parameters: Any, x: Any, out: Any) -> Any:  # noqa: ARG001 (numba matches the names)
     return _ENCODERS.get(getattr(parameters, "instance_class", None))  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def collide(parameters: Any, x: Any, owners: NDArray[np.uint64]) -> int:
         return int(function(parameters, x, owners))
 
 
-@overload(collide)
+@overload(collide, jit_options={"forceinline": True})
 def _collide(parameters: Any, x: Any, owners: Any) -> Any:  # noqa: ARG001
     return _COLLIDERS.get(getattr(parameters, "instance_class", None), _never)  # type: ignore[arg-type]
 
@@ -116,7 +116,7 @@ def _dot_dense(phi: Any, weights: Any, first: Any) -> Any:
     return total
 
 
-@overload(dot)
+@overload(dot, jit_options={"forceinline": True})
 def _dot(phi: Any, weights: Any, first: Any) -> Any:  # noqa: ARG001
     return _dot_sparse if isinstance(phi.dtype, types.Integer) else _dot_dense
 
@@ -138,7 +138,7 @@ def _add_dense(phi: Any, weights: Any, first: Any, step: Any) -> None:
         weights[block + np.uint64(k)] += step * phi[k]
 
 
-@overload(add)
+@overload(add, jit_options={"forceinline": True})
 def _add(phi: Any, weights: Any, first: Any, step: Any) -> Any:  # noqa: ARG001
     return _add_sparse if isinstance(phi.dtype, types.Integer) else _add_dense
 

@@ -1,0 +1,1 @@
+"""Learners of action values, which act on them: `from rlkit.agents import Sarsa, QLearning, ...`."""

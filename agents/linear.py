@@ -1,0 +1,144 @@
+"""What linear learners share, whether they predict or control: features, step sizes, and one rule at two speeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from rlkit.agent import Agent
+from rlkit.compiled.entries import act_one, update_one
+from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, Schedule
+from rlkit.compiled.randomness import new_stream
+from rlkit.config import bounded
+from rlkit.errors import SpaceError
+from rlkit.features import Features, OneHot
+from rlkit.features.encoding import direct
+from rlkit.transition import Transition
+
+
+class LinearAgent(Agent):
+    """Learns weights of features by a rule of `rlkit.updates`, from one transition at a time or in a compiled loop.
+
+    A subclass says in `rule` how the weights move, and in `learner` what is to be learnt.
+
+    Attributes:
+        features: what the values are linear in.
+        w: weights, float64 `(n_weights,)`; write to them with `agent.w[:] = ...`.
+        visits: int64, updates in all, `(1,)`, or of each entry of a table, `(n_weights,)`.
+    """
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Config(Agent.Config):
+        """Hyperparameters of linear learning."""
+
+        learning_rate: float = bounded(0.1, above=0, help="step size at first")
+        learning_rate_power: float = bounded(
+            0.0, at_least=0, up_to=1, help="the n-th step size is learning_rate / n**power; 0 is constant"
+        )
+        initial_value: float = bounded(0.0, help="every weight at first")
+        features: Features | None = None  # of observations; None: a table, one weight for each state
+
+    observation_types = (spaces.Discrete, spaces.Box)
+    action_types = (spaces.Discrete,)
+
+    features: Any
+    w: NDArray[np.float64]
+    visits: NDArray[np.int64]
+
+    def setup(self) -> None:
+        """Make weights, counts and random numbers."""
+        for role, space in (("observation", self.observation_space), ("action", self.action_space)):
+            if isinstance(space, spaces.Discrete) and space.start != 0:
+                raise SpaceError(f"{type(self).__name__}: the {role} space is {space}, expected one that starts at 0")
+        self.features = self.make_features()
+        self.w = np.full(self.features.n_features, self.config.initial_value)
+        self.visits = np.zeros(self.features.n_features if self.is_table else 1, np.int64)
+        self._counts = np.array([0, NONE, 0, 0])
+        self._owners = self.features.report().owners
+        self._stream = new_stream(self.rng)
+        self._bound: tuple[Any, Any, Any] | None = None  # the weights, and the learner and functions made for them
+
+    @property
+    def is_table(self) -> bool:
+        """Whether every state has its own weight."""
+        return self.config.features is None
+
+    def make_features(self) -> Any:
+        """Return what encodes: here features of observations."""
+        return self.observation_features()
+
+    def observation_features(self) -> Features:
+        """Return the features that were given, or a table's.
+
+        Raises:
+            SpaceError: they do not suit the observations, or none were given and the observations have no numbers.
+        """
+        features: Features | None = self.config.features
+        space = self.observation_space
+        if features is not None:
+            features.check_space(space)
+            return features
+        if not isinstance(space, spaces.Discrete):
+            raise SpaceError(
+                f"{type(self).__name__}: the observation space is {space}; a table needs numbered states, so give it "
+                "features, such as rlkit.features.TileCoding.for_env(env)"
+            )
+        return OneHot(n=int(space.n))
+
+    def rule(self) -> Any:
+        """Return the update rule, a NamedTuple of `rlkit.updates` that holds `self.w`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how its weights move: define rule()")
+
+    def learner(self) -> Any:
+        """Return the learner (`rlkit.compiled.learners`) that shares this agent's arrays."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it learns: define learner()")
+
+    def compiled(self) -> Any:
+        """Return the learner for a compiled loop, None where there is none."""
+        return self._parts()[0]
+
+    def update(self, t: Transition) -> Mapping[str, float]:
+        """Learn from one transition."""
+        learner, _, update = self._parts()
+        x, next_x = self.as_input(t.observation), self.as_input(t.next_observation)
+        return {"td_error": update(learner, x, t.action, t.reward, next_x, t.terminated, t.truncated)}
+
+    def as_input(self, observation: Any) -> Any:
+        """Return an observation as the features take it: an int, or a float64 array."""
+        return self.features._checked(observation)
+
+    def schedule(self) -> Schedule:
+        """Return the step sizes."""
+        return Schedule(self.config.learning_rate, self.config.learning_rate_power, self.visits)
+
+    def phi(self) -> NDArray[Any]:
+        """Return room for one encoded observation."""
+        return np.zeros(*self.features._row)
+
+    @property
+    def n_clipped(self) -> int:
+        """How many observations were outside the features' bounds, and clipped."""
+        return int(self._counts[N_CLIPPED])
+
+    @property
+    def n_collisions(self) -> int:
+        """How often a tile shared its feature with another, where tiles are hashed."""
+        return int(self._counts[N_COLLISIONS])
+
+    def _parts(self) -> tuple[Any, Callable[..., int], Callable[..., float]]:
+        """Return learner and functions, made anew where a checkpoint brought new arrays."""
+        if self._bound is None or self._bound[0] is not self.w:
+            learner = self.learner()
+            x = np.zeros(self.features._n_dims) if self.features.n_states is None else 0
+            act = direct(act_one, learner, x)
+            update = direct(update_one, learner, x, 0, 0.0, x, False, False)
+            self._bound = self.w, learner, (act, update)
+        return (self._bound[1], *self._bound[2])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name not in ("_bound", "features")}
