@@ -38,6 +38,9 @@ class Agent(Policy):
 
         gamma: float = bounded(0.99, at_least=0, up_to=1, help="discount of later rewards")
 
+    def prepare(self, total_steps: int) -> None:
+        """Hear, before a run, how many transitions there will have been after it: for schedules; here nothing."""
+
     def update(self, transition: Transition) -> Mapping[str, Any]:
         """Learn from one transition.
 

@@ -90,26 +90,26 @@ def look_ahead(target: Any, learner: Any, q: Any) -> Any:
 
 
 @look_ahead.of(Sarsa)
-def look_ahead_sarsa(target: Any, learner: Any, q: Any) -> Any:  # noqa: ARG001
+def look_ahead_sarsa(target: Any, learner: Any, q: Any) -> Any:
     """Choose the next action, and take its value."""
     action = choose(learner.policy, q, learner.counts[N_UPDATES], learner.stream)
     return q[action], action, False
 
 
 @look_ahead.of(ExpectedSarsa)
-def look_ahead_expected(target: Any, learner: Any, q: Any) -> Any:  # noqa: ARG001
+def look_ahead_expected(target: Any, learner: Any, q: Any) -> Any:
     """Take the expected value."""
     return expectation(learner.policy, q, learner.counts[N_UPDATES]), NONE, False
 
 
 @look_ahead.of(Greedy)
-def look_ahead_greedily(target: Any, learner: Any, q: Any) -> Any:  # noqa: ARG001
+def look_ahead_greedily(target: Any, learner: Any, q: Any) -> Any:
     """Take the largest value."""
     return largest(q)[0], NONE, False
 
 
 @look_ahead.of(Watkins)
-def look_ahead_watkins(target: Any, learner: Any, q: Any) -> Any:  # noqa: ARG001
+def look_ahead_watkins(target: Any, learner: Any, q: Any) -> Any:
     """Choose the next action, and take the largest value."""
     action = choose(learner.policy, q, learner.counts[N_UPDATES], learner.stream)
     best = largest(q)[0]
@@ -121,7 +121,7 @@ def take_in(features: Any, x: Any, phi: Any) -> None:
 
 
 @overload(take_in, jit_options={"forceinline": True})
-def _take_in(features: Any, x: Any, phi: Any) -> Any:  # noqa: ARG001
+def _take_in(features: Any, x: Any, phi: Any) -> Any:
     return _encode_block if _are_blocks(features) else _encode_later
 
 
@@ -130,7 +130,7 @@ def values_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> None:
 
 
 @overload(values_held, jit_options={"forceinline": True})
-def _values_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> Any:  # noqa: ARG001
+def _values_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> Any:
     return _values_of_held if _are_blocks(features) else _values_of_joint
 
 
@@ -139,7 +139,7 @@ def hold(features: Any, x: Any, action: Any, phi: Any) -> None:
 
 
 @overload(hold, jit_options={"forceinline": True})
-def _hold(features: Any, x: Any, action: Any, phi: Any) -> Any:  # noqa: ARG001
+def _hold(features: Any, x: Any, action: Any, phi: Any) -> Any:
     return _hold_nothing if _are_blocks(features) else _hold_joint
 
 
@@ -198,7 +198,7 @@ def decide_control(learner: Any, x: Any) -> Any:
 
 
 @ratio.of(Control)
-def ratio_control(learner: Any, x: Any, action: Any) -> Any:  # noqa: ARG001
+def ratio_control(learner: Any, x: Any, action: Any) -> Any:
     """Return 1."""
     return 1.0
 

@@ -97,7 +97,7 @@ def expect_epsilon_greedily(policy: Any, q: Any, n: Any) -> Any:
 
 
 @choose.of(Softmax)
-def choose_by_softmax(policy: Any, q: Any, n: Any, stream: Any) -> Any:  # noqa: ARG001
+def choose_by_softmax(policy: Any, q: Any, n: Any, stream: Any) -> Any:
     """Draw an action with probability proportional to exp(q / temperature)."""
     best, _ = largest(q)
     total = 0.0
@@ -112,7 +112,7 @@ def choose_by_softmax(policy: Any, q: Any, n: Any, stream: Any) -> Any:  # noqa:
 
 
 @expectation.of(Softmax)
-def expect_by_softmax(policy: Any, q: Any, n: Any) -> Any:  # noqa: ARG001
+def expect_by_softmax(policy: Any, q: Any, n: Any) -> Any:
     """Return sum_a pi(a) q(a)."""
     best, _ = largest(q)
     total, weighted = 0.0, 0.0

@@ -46,7 +46,7 @@ def chosen_by_kind(stub: Callable[..., Any], default: Callable[..., Any] | None 
         return register
 
     @overload(chosen, strict=False, jit_options={"forceinline": True})
-    def _find(first: Any, *rest: Any) -> Any:  # noqa: ARG001
+    def _find(first: Any, *rest: Any) -> Any:
         return table.get(getattr(first, "instance_class", None), default)  # type: ignore[arg-type]
 
     chosen.of = of  # type: ignore[attr-defined]

@@ -104,13 +104,13 @@ def ratio_in_table(policy: Any, x: Any, action: Any) -> Any:
 
 
 @draw.of(Elsewhere)
-def draw_nothing(policy: Any, x: Any, stream: Any) -> Any:  # noqa: ARG001
+def draw_nothing(policy: Any, x: Any, stream: Any) -> Any:
     """Return action 0."""
     return 0
 
 
 @ratio_of.of(Elsewhere)
-def ratio_given(policy: Any, x: Any, action: Any) -> Any:  # noqa: ARG001
+def ratio_given(policy: Any, x: Any, action: Any) -> Any:
     """Return what was written."""
     return policy.rho[0]
 
@@ -122,7 +122,7 @@ def begin_prediction(learner: Any, x: Any) -> Any:
 
 
 @recall.of(Prediction)
-def recall_prediction(learner: Any, x: Any, action: Any) -> Any:  # noqa: ARG001
+def recall_prediction(learner: Any, x: Any, action: Any) -> Any:
     """Encode x."""
     encode(learner.features, x, learner.phi)
 
