@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from gymnasium import Env, Space
+from gymnasium import Env, Space, spaces
+from numpy.typing import NDArray
 
 from rlkit.config import Config as BaseConfig
 from rlkit.config import check_count
@@ -108,6 +109,22 @@ class Policy:
             explore: whether to try things out. Without it the action is the best known, and always the same.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it acts: define act()")
+
+    def probs(self, observation: Any) -> NDArray[np.float64]:
+        """Return the probability of each of the A actions at one observation, float64 `(A,)`.
+
+        Here `act`, without exploring, takes one action for sure. A policy that draws its actions says so instead, as
+        learners of action values do for their exploration: it can then be evaluated, and importance ratios made.
+
+        Raises:
+            SpaceError: the actions are not `Discrete`.
+        """
+        space = self.action_space
+        if not isinstance(space, spaces.Discrete):
+            raise SpaceError(f"{type(self).__name__}.probs: the action space is {space}, expected Discrete")
+        one_hot = np.zeros(int(space.n))
+        one_hot[int(self.act(observation)) - int(space.start)] = 1.0
+        return one_hot
 
     def predict(
         self,

@@ -90,6 +90,16 @@ class LinearControl(LinearAgent):
         learner, act, _ = self._parts()
         return act(learner, self.as_input(observation))
 
+    def probs(self, observation: Any) -> NDArray[np.float64]:
+        """Return how likely each action is while it explores as it does now, float64 `(A,)`."""
+        q, policy = self.action_values(np.asarray(observation)[None])[0], self.policy()
+        if isinstance(policy, Softmax):
+            weights: NDArray[np.float64] = np.exp((q - q.max()) / policy.temperature)
+            return weights / weights.sum()
+        greedy, epsilon = q == q.max(), epsilon_at(policy, self._counts[N_UPDATES])
+        shares: NDArray[np.float64] = epsilon / q.size + (1.0 - epsilon) * greedy / greedy.sum()
+        return shares
+
     @property
     def exploration_rate(self) -> float | None:
         """The current share of random actions; None with softmax."""

@@ -152,3 +152,18 @@ def test_a_subclass_of_a_subclass_keeps_its_hyperparameters():
 
     agent = Slow.for_env(gymnasium.make("FrozenLake-v1"), epsilon=0.5)
     assert (agent.config.patience, agent.config.epsilon, agent.q.shape) == (3, 0.5, (2, 16, 4))
+
+
+def test_a_policy_that_says_no_more_takes_its_action_for_sure():
+    class Third(Policy):
+        def act(self, observation, *, explore=False):
+            return 4 if not explore else int(self.rng.integers(2, 6))
+
+    policy = Third(spaces.Box(0, 1, (2,)), spaces.Discrete(4, start=2))
+    assert policy.probs(np.zeros(2)).tolist() == [0, 0, 1, 0]
+
+
+def test_continuous_actions_have_no_probabilities():
+    policy = Linear(spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (2,)))
+    with pytest.raises(SpaceError, match=r"Linear\.probs: the action space is Box"):
+        policy.probs(np.zeros(2))
