@@ -1,0 +1,1 @@
+"""Agents with neural networks: `from rlkit.agents import NeuralTD, DQN`."""
