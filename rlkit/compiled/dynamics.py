@@ -40,5 +40,5 @@ def observation(dynamics: Any, world: Any) -> Any:
 
 
 @chosen_by_kind
-def draws_left(dynamics: Any, world: Any) -> int:
+def draws_left(dynamics: Any, world: Any) -> Any:
     """Return how many of the numbers drawn beforehand are left; a step and a reset take one each at most."""

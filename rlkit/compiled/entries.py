@@ -9,7 +9,7 @@ from rlkit.compiling import njit
 
 
 @njit(cache=True)
-def act_one(learner: Any, x: Any) -> int:
+def act_one(learner: Any, x: Any) -> Any:
     """Take in an observation, and decide."""
     begin(learner, x)
     return decide(learner, x)
@@ -18,7 +18,7 @@ def act_one(learner: Any, x: Any) -> int:
 @njit(cache=True)
 def update_one(
     learner: Any, x: Any, action: int, reward: float, next_x: Any, terminated: bool, truncated: bool
-) -> float:
+) -> Any:
     """Learn from one transition, whoever acted; return the TD error."""
     recall(learner, x, action)
     rho = ratio(learner, x, action)

@@ -33,12 +33,12 @@ class Softmax(NamedTuple):
 
 
 @chosen_by_kind
-def choose(policy: Any, q: Any, n: int, stream: Any) -> int:
+def choose(policy: Any, q: Any, n: int, stream: Any) -> Any:
     """Draw an action, given the action values `(A,)` and how many updates there have been."""
 
 
 @chosen_by_kind
-def expectation(policy: Any, q: Any, n: int) -> float:
+def expectation(policy: Any, q: Any, n: int) -> Any:
     """Return the mean of the action values under the policy that they make."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from numba.extending import overload
 
@@ -21,7 +21,7 @@ class Chosen(Protocol):
         """Register the function that is meant where the first argument is of type `kind`, a NamedTuple."""
 
 
-def chosen_by_kind(stub: Callable[..., Any], default: Callable[..., Any] | None = None) -> Any:
+def chosen_by_kind(stub: Callable[..., Any], default: Callable[..., Any] | None = None) -> Chosen:
     """Turn a stub, which says what the arguments are, into a function that is chosen by the type of the first.
 
     `@stub.of(Kind)` registers the function for arguments of type `Kind`, a NamedTuple. In compiled code a call becomes
@@ -50,4 +50,4 @@ def chosen_by_kind(stub: Callable[..., Any], default: Callable[..., Any] | None 
         return table.get(getattr(first, "instance_class", None), default)  # type: ignore[arg-type]
 
     chosen.of = of  # type: ignore[attr-defined]
-    return chosen
+    return cast(Chosen, chosen)

@@ -56,17 +56,17 @@ def recall(learner: Any, x: Any, action: int) -> None:
 
 
 @chosen_by_kind
-def decide(learner: Any, x: Any) -> int:
+def decide(learner: Any, x: Any) -> Any:
     """Return the action to take at x, the observation taken in last."""
 
 
 @chosen_by_kind
-def ratio(learner: Any, x: Any, action: int) -> float:
+def ratio(learner: Any, x: Any, action: int) -> Any:
     """Return the importance-sampling ratio of an action: its target probability by its behaviour's."""
 
 
 @chosen_by_kind
 def observe(
     learner: Any, action: int, reward: float, next_x: Any, terminated: bool, truncated: bool, rho: float
-) -> float:
+) -> Any:
     """Learn what came of an action at the observation taken in last; return the TD error."""

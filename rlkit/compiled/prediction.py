@@ -75,12 +75,12 @@ class Elsewhere(NamedTuple):
 
 
 @chosen_by_kind
-def draw(policy: Any, x: Any, stream: Any) -> int:
+def draw(policy: Any, x: Any, stream: Any) -> Any:
     """Draw the behaviour policy's action."""
 
 
 @chosen_by_kind
-def ratio_of(policy: Any, x: Any, action: int) -> float:
+def ratio_of(policy: Any, x: Any, action: int) -> Any:
     """Return the importance-sampling ratio."""
 
 

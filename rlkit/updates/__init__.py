@@ -1,7 +1,20 @@
 """Update rules, each a few lines that read like its equation; agents and compiled loops call the same ones."""
 
+from rlkit.updates.memory import Memory, new_memory
+from rlkit.updates.n_step import NStep
 from rlkit.updates.one_step import OneStep
 from rlkit.updates.rule import Step, learn
 from rlkit.updates.tabular import double_q_learning_error, q_learning_error
+from rlkit.updates.traces import Accumulating, Dutch, Replacing, no_traces
 
-__all__ = ["OneStep", "Step", "double_q_learning_error", "learn", "q_learning_error"]
+__all__ = [
+    "Accumulating",
+    "Dutch",
+    "OneStep",
+    "Replacing",
+    "Step",
+    "double_q_learning_error",
+    "learn",
+    "no_traces",
+    "q_learning_error",
+]

@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 
 @chosen_by_kind
-def learn(rule: Any, t: Step) -> float:
+def learn(rule: Any, t: Step) -> Any:
     """Move the weights by one transition, and return the TD error."""
 
 
