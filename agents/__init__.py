@@ -11,17 +11,30 @@ if __name__ == "agents":
 if TYPE_CHECKING:
     from rlkit.agents.double_q_learning import DoubleQLearning
     from rlkit.agents.planners import PolicyIteration, TruncatedPolicyIteration, ValueIteration
+    from rlkit.agents.prediction.n_step import NStepTD
+    from rlkit.agents.prediction.td import LinearTD
     from rlkit.agents.q_learning import QLearning
 
 _HOME = {
     "DoubleQLearning": "rlkit.agents.double_q_learning",
+    "LinearTD": "rlkit.agents.prediction.td",
+    "NStepTD": "rlkit.agents.prediction.n_step",
     "PolicyIteration": "rlkit.agents.planners",
     "QLearning": "rlkit.agents.q_learning",
     "TruncatedPolicyIteration": "rlkit.agents.planners",
     "ValueIteration": "rlkit.agents.planners",
 }
 
-__all__ = ["DoubleQLearning", "PolicyIteration", "QLearning", "TruncatedPolicyIteration", "ValueIteration", "catalogue"]
+__all__ = [
+    "DoubleQLearning",
+    "LinearTD",
+    "NStepTD",
+    "PolicyIteration",
+    "QLearning",
+    "TruncatedPolicyIteration",
+    "ValueIteration",
+    "catalogue",
+]
 
 
 def catalogue() -> dict[str, type]:

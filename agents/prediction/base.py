@@ -185,7 +185,8 @@ def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDAr
         return np.eye(n_actions)[table]
     if table.dtype.kind not in "fiub" or table.shape not in ((n_states, n_actions), (n_actions,)):
         raise ConfigError(
-            f"the {name} is {table.dtype} {table.shape}, expected actions ({n_states},) or probabilities ({n_states}, {n_actions})"
+            f"the {name} is {table.dtype} {table.shape}, expected actions ({n_states},) or probabilities "
+            f"({n_states}, {n_actions})"
         )
     table = np.broadcast_to(table, (n_states, n_actions)).astype(np.float64)
     bad = np.flatnonzero(~((table >= 0).all(axis=1) & (abs(table.sum(axis=1) - 1.0) <= 1e-6)))

@@ -10,11 +10,14 @@ from rlkit.updates.traces import Accumulating, Dutch, Replacing, no_traces
 __all__ = [
     "Accumulating",
     "Dutch",
+    "Memory",
+    "NStep",
     "OneStep",
     "Replacing",
     "Step",
     "double_q_learning_error",
     "learn",
+    "new_memory",
     "no_traces",
     "q_learning_error",
 ]
