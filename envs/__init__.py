@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.pictures.render import render_grid as render_grid
     from rlkit.envs.gridworld.rules import Rules as Rules
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
+    from rlkit.envs.mountain_car import MountainCar as MountainCar
 
 _HOME = {
     "AccessControl": "rlkit.envs.chains.access_control",
@@ -36,6 +37,7 @@ _HOME = {
     "GridWorld": "rlkit.envs.gridworld.env",
     "GridWorldVectorEnv": "rlkit.envs.gridworld.vector",
     "MapBuilder": "rlkit.envs.gridworld.builder",
+    "MountainCar": "rlkit.envs.mountain_car",
     "RandomWalk": "rlkit.envs.chains.random_walk",
     "Rules": "rlkit.envs.gridworld.rules",
     "maze": "rlkit.envs.gridworld.maze",
@@ -54,6 +56,7 @@ __all__ = [
     "GridWorld",
     "GridWorldVectorEnv",
     "MapBuilder",
+    "MountainCar",
     "RandomWalk",
     "Rules",
     "maze",

@@ -39,6 +39,7 @@ def register_all() -> None:
         _register_grid(name, shipped)
     for name, (place, arguments) in CHAINS.items():
         _register(name, entry_point=f"rlkit.envs.chains.{place}", kwargs=arguments)
+    _register("MountainCar", entry_point="rlkit.envs.mountain_car:MountainCar")
 
 
 def _register_grid(name: str, map: str) -> None:
