@@ -16,9 +16,7 @@ def act_one(learner: Any, x: Any) -> Any:
 
 
 @njit(cache=True)
-def update_one(
-    learner: Any, x: Any, action: int, reward: float, next_x: Any, terminated: bool, truncated: bool
-) -> Any:
+def update_one(learner: Any, x: Any, action: int, reward: float, next_x: Any, terminated: bool, truncated: bool) -> Any:
     """Learn from one transition, whoever acted; return the TD error."""
     recall(learner, x, action)
     rho = ratio(learner, x, action)

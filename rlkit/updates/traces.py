@@ -32,7 +32,7 @@ class SparseTraces(NamedTuple):
 
     Attributes:
         z: float64 `(n_weights,)`.
-        alive: the numbers of the weights whose traces are not 0, in its first `n_alive[0]` entries, int64 `(n_weights,)`.
+        alive: in its first `n_alive[0]` entries, the numbers of weights whose traces are not 0, int64 `(n_weights,)`.
         listed: whether a weight's number is among them, uint8 `(n_weights,)`.
         n_alive: int64 `(1,)`.
         cutoff: a trace that is no larger, in size, becomes 0.
