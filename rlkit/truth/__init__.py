@@ -6,6 +6,7 @@ all of it ready for one problem, and `callback` logs it while an agent learns (`
 
 from rlkit.truth.callback import TruthCallback
 from rlkit.truth.fixed_point import FixedPoint, emphasis, error_bound, td_fixed_point
+from rlkit.truth.gain import Gain, exact_gain
 from rlkit.truth.linear import LinearErrors
 from rlkit.truth.measures import (
     Projection,
@@ -18,18 +19,22 @@ from rlkit.truth.measures import (
     rmsve,
 )
 from rlkit.truth.problem import start_distribution
+from rlkit.truth.soft import epsilon_soft
 from rlkit.truth.values import exact_values, on_policy_distribution
 from rlkit.truth.yardstick import Yardstick
 
 __all__ = [
     "FixedPoint",
+    "Gain",
     "LinearErrors",
     "Projection",
     "TruthCallback",
     "Yardstick",
     "best_representable",
     "emphasis",
+    "epsilon_soft",
     "error_bound",
+    "exact_gain",
     "exact_values",
     "max_error",
     "msbe",
