@@ -21,11 +21,12 @@ from rlkit.truth.measures import (
 from rlkit.truth.problem import start_distribution
 from rlkit.truth.soft import epsilon_soft
 from rlkit.truth.values import exact_values, on_policy_distribution
-from rlkit.truth.yardstick import Yardstick
+from rlkit.truth.yardstick import GainYardstick, Yardstick
 
 __all__ = [
     "FixedPoint",
     "Gain",
+    "GainYardstick",
     "LinearErrors",
     "Projection",
     "TruthCallback",

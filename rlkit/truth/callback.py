@@ -18,10 +18,10 @@ from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import InvalidModel, NotConverged
 from rlkit.rewind import TRANSPARENT
-from rlkit.truth.fixed_point import td_fixed_point
+from rlkit.truth.fixed_point import emphasis, td_fixed_point
 from rlkit.truth.measures import best_representable, rmsve
 from rlkit.truth.values import on_policy_distribution
-from rlkit.truth.yardstick import Yardstick
+from rlkit.truth.yardstick import GainYardstick, Yardstick
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
@@ -40,22 +40,24 @@ _HARMLESS = (*TRANSPARENT, RecordEpisodeStatistics, RecordVideo)
 class _Truth(Callback):
     """What both ways of logging the truth share: the exact answer, and a measurement."""
 
-    def __init__(self, lam: float = 0.0) -> None:
-        self.lam = lam
+    def __init__(self) -> None:
         self.yardstick: Yardstick | None = None
         self.history: dict[str, list[float]] = {}
         self._lines: dict[str, float] = {}
 
     def prepare(self, trainer: Trainer) -> None:
         """Find the exact answer to what this agent learns in this environment."""
-        agent, env = trainer.agent, trainer.env
+        agent = trainer.agent
         self._lines = {}
-        d = None if agent.behaviour_policy is None else on_policy_distribution(env, agent.behaviour_policy)
-        self.yardstick = Yardstick(env, agent.config.gamma, policy=agent.target_policy, d=d)
+        self.yardstick = truth = yardstick_of(agent, trainer.env)
+        if agent.average_reward is not None or agent.target_policy is None:
+            return
         with undisturbed(agent):
-            Phi = agent.state_features(np.arange(self.yardstick.v.size))
-        if Phi is not None and self.yardstick.policy is not None:
-            self._draw_lines(agent, np.asarray(Phi, np.float64), self.yardstick, self.yardstick.policy)
+            Phi = agent.state_features(np.arange(truth.v.size))
+        if Phi is not None:
+            Phi = np.where(truth.mdp.terminal[:, None], 0.0, np.asarray(Phi, np.float64))  # [S, D]
+            truth.look_at(Phi)
+            self._draw_lines(agent, Phi, truth)
 
     def measure(self, trainer: Trainer) -> None:
         """Log how far the agent is from the truth now."""
@@ -69,11 +71,13 @@ class _Truth(Callback):
         for name in {**self.history, **row}:
             self.history.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
 
-    def _draw_lines(self, agent: Agent, Phi: NDArray[np.float64], truth: Yardstick, policy: NDArray[Any]) -> None:
-        """Work out what no learning with these features `(S, D)` changes."""
-        Phi = np.where(truth.mdp.terminal[:, None], 0.0, Phi)
-        process = truth.mdp.induced_by(policy)
-        system = td_fixed_point(process.transitions, process.rewards, Phi, truth.d, truth.gamma, self.lam)
+    def _draw_lines(self, agent: Agent, Phi: NDArray[np.float64], truth: Yardstick) -> None:
+        """Work out what no learning with these features changes."""
+        assert truth.policy is not None
+        process = truth.mdp.induced_by(truth.policy)
+        lam, n_steps = _setting(agent, "lam", 0.0), _setting(agent, "n_steps", 1)
+        d = emphasis(process.transitions, truth.d, truth.gamma, lam) if agent.is_emphatic else truth.d
+        system = td_fixed_point(process.transitions, process.rewards, Phi, d, truth.gamma, lam, n_steps=n_steps)
         self._lines = {"best_rmsve": best_representable(Phi, truth.v, truth.d).error}
         if system.has_solution:
             self._lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
@@ -87,15 +91,19 @@ class TruthCallback(_Truth):
     For an agent that learns the best policy: `policy_regret`, the expected loss from the start, and `optimal_actions`,
     the share of states in which it acts optimally, of what it does without exploring. For one that has values: `rmsve`
     and `max_error` of `state_values`, against v* or, where it has a `target_policy`, against that policy's values; and
-    `max_q_error` of `action_values`, against q*. For one with `state_features` and a `target_policy`: `best_rmsve`, the
-    least that any weights reach, and `td_rmsve`, that of the TD fixed point; and before the first step a warning if
-    expected TD diverges.
+    `max_q_error` of `action_values`, against q*. For one with a `target_policy`: `msbe`, the mean squared Bellman
+    error. If it has `state_features` as well: `mspbe`, the projected one; `best_rmsve`, the least that any weights
+    reach; `td_rmsve`, that of the TD fixed point (its own: of its lambda, its number of steps, its emphasis); and
+    before the first step a warning if expected TD diverges. States count by how often the policy that acts is in them.
+
+    For an agent with an `average_reward`: `average_reward_error` against the best there is or, where it has one, its
+    `target_policy`'s; the other errors, but the Bellman errors, are those of differential values, up to a constant, and
+    the regret is the average reward that is lost.
 
     What it looks at is put back: attributes that looking binds anew, and the state of the agent's generators.
 
     Args:
         every: steps between two measurements.
-        lam: lambda of the fixed point.
 
     Attributes:
         history: what was logged, by name without `truth/`, and the `step`s; nan where there was no such number.
@@ -104,8 +112,8 @@ class TruthCallback(_Truth):
     A run with it raises InvalidModel if the environment does not know its model, or a wrapper may change what it says.
     """
 
-    def __init__(self, every: int = 1000, *, lam: float = 0.0) -> None:
-        super().__init__(lam)
+    def __init__(self, every: int = 1000) -> None:
+        super().__init__()
         self.every = check_count("every", every)
         self._trainer: Trainer | None = None
 
@@ -194,13 +202,31 @@ def why_not(env: Any, *, largest: int | None = None) -> str | None:
     return None
 
 
+def yardstick_of(agent: Agent, env: Any) -> Yardstick:
+    """Solve an environment for what an agent learns in it.
+
+    Raises:
+        InvalidModel: there is no model, or no finite answer.
+        NotConverged: float64 cannot resolve it to 1e-8.
+    """
+    if agent.average_reward is not None:
+        return GainYardstick(env, policy=agent.target_policy)
+    d = None if agent.behaviour_policy is None else on_policy_distribution(env, agent.behaviour_policy)
+    return Yardstick(env, agent.config.gamma, policy=agent.target_policy, d=d)
+
+
 def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
     """Return every error of an agent that can be told from what it exposes (see `TruthCallback`)."""
     states = np.arange(truth.v.size)
     errors: dict[str, float] = {}
     with undisturbed(agent):
-        if (values := agent.state_values(states)) is not None:
-            errors |= truth.value_errors(np.asarray(values, np.float64))
+        if isinstance(truth, GainYardstick) and agent.average_reward is not None:
+            errors |= truth.gain_errors(agent.average_reward)
+        if (found := agent.state_values(states)) is not None:
+            values = np.asarray(found, np.float64)
+            errors |= truth.value_errors(values)
+            if truth.policy is not None and not isinstance(truth, GainYardstick):
+                errors |= truth.bellman_errors(values)
         if agent.target_policy is None:
             q = agent.action_values(states)
             if q is not None:
@@ -208,6 +234,11 @@ def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
             actions = [agent.act(s) for s in states.tolist()] if q is None else np.asarray(q).argmax(axis=1)
             errors |= truth.policy_errors(np.asarray(actions))
     return errors
+
+
+def _setting(agent: Agent, name: str, otherwise: Any) -> Any:
+    """Return what an agent, or else its hyperparameters, say."""
+    return getattr(agent, name, getattr(agent.config, name, otherwise))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.bellman.model import check_discount
+from rlkit.config import check_count
 from rlkit.errors import ConfigError, InvalidModel
 
 Floats = NDArray[np.float64]
@@ -83,12 +84,20 @@ class FixedPoint:
 
 
 def td_fixed_point(
-    transitions: Any, rewards: ArrayLike, Phi: ArrayLike, d: ArrayLike, gamma: float, lam: float = 0.0
+    transitions: Any,
+    rewards: ArrayLike,
+    Phi: ArrayLike,
+    d: ArrayLike,
+    gamma: float,
+    lam: float = 0.0,
+    *,
+    n_steps: int = 1,
 ) -> FixedPoint:
-    """Return the system whose solution w is where linear TD(lambda) ends up.
+    """Return the system whose solution w is where linear TD(lambda), or n-step TD, ends up.
 
-    Tsitsiklis & Van Roy (1997); with lambda = 0, S&B (2018), equation 9.12.
-    `A = Phi^T D (I - gamma lambda P)^-1 (I - gamma P) Phi` and `b = Phi^T D (I - gamma lambda P)^-1 r`.
+    Tsitsiklis & Van Roy (1997); with lambda = 0, S&B (2018), equations 9.10 to 9.12.
+    `A = Phi^T D (I - gamma lambda P)^-1 (I - gamma P) Phi` and `b = Phi^T D (I - gamma lambda P)^-1 r`; of n steps,
+    `A = Phi^T D (I - (gamma P)^n) Phi` and `b = Phi^T D (I + gamma P + ... + (gamma P)^(n-1)) r`.
 
     Args:
         transitions: P `(S, S)` of the policy that is evaluated, dense or sparse (`FiniteMDP.induced_by(policy)`).
@@ -97,13 +106,16 @@ def td_fixed_point(
         d: how the states are weighted `(S,)`: `on_policy_distribution` of the policy that acts, or an emphasis.
         gamma: discount in [0, 1].
         lam: lambda in [0, 1].
+        n_steps: n, at least 1; above 1 with a lambda of 0 only.
 
     Raises:
-        ConfigError: for a gamma or lambda out of its range.
+        ConfigError: for a gamma, lambda or n out of its range.
     """
-    gamma = check_discount(gamma)
+    gamma, n_steps = check_discount(gamma), check_count("n_steps", n_steps)
     if not 0.0 <= lam <= 1.0:
         raise ConfigError(f"lam={lam!r} is outside its range [0, 1]")
+    if lam > 0.0 and n_steps > 1:
+        raise ConfigError(f"n_steps={n_steps} and lam={lam:g}: one of them, not both")
     from scipy.sparse.linalg import splu
 
     P, r, features = sp.csr_array(transitions), np.asarray(rewards, np.float64), np.asarray(Phi, np.float64)
@@ -111,6 +123,9 @@ def td_fixed_point(
     if lam > 0.0:
         traced = sp.csc_array(sp.eye_array(r.size, format="csc") - gamma * lam * P)
         change = splu(traced).solve(change)
+    one_step = change
+    for _ in range(n_steps - 1):  # I - X^n = (I + X + ... + X^(n-1)) (I - X), as Horner's rule
+        change = one_step + gamma * (P @ change)
     system = (features * np.asarray(d)[:, None]).T @ change  # [D, D + 1]
     return FixedPoint(system[:, :-1], system[:, -1])
 
@@ -126,33 +141,45 @@ def emphasis(transitions: Any, d: ArrayLike, gamma: float, lam: float = 0.0) -> 
         d: the on-policy distribution of the policy that acts, `(S,)`.
         gamma: discount; below 1 unless episodes end.
         lam: lambda in [0, 1].
+
+    Raises:
+        InvalidModel: there is none: gamma is 1, and episodes may never end.
     """
     from scipy.sparse.linalg import splu
 
     P = sp.csc_array(transitions)
     eye = sp.eye_array(P.shape[0], format="csc")
-    followed = splu(sp.csc_array((eye - gamma * P).T)).solve(np.asarray(d, np.float64))  # (I - gamma P^T)^-1 d
+    try:
+        followed = splu(sp.csc_array((eye - gamma * P).T)).solve(np.asarray(d, np.float64))  # (I - gamma P^T)^-1 d
+    except RuntimeError:  # SuperLU: exactly singular
+        followed = np.full(P.shape[0], np.inf)
+    if not (np.isfinite(followed).all() and np.abs(followed).max() < 1e12):
+        raise InvalidModel(f"the emphasis is infinite: gamma={gamma:g}, and episodes may never end")
     return np.asarray((eye - gamma * lam * P).T @ followed)
 
 
-def error_bound(best: float, gamma: float, lam: float = 0.0) -> float:
-    """Return the proven bound on ||v_TD(lambda) - v_pi||_d: `best / sqrt(1 - kappa^2)`.
+def error_bound(best: float, gamma: float, lam: float = 0.0, *, n_steps: int = 1) -> float:
+    """Return the proven bound on ||v_TD - v_pi||_d of the fixed point: `best / sqrt(1 - kappa^2)`.
 
-    `kappa = gamma (1 - lambda) / (1 - gamma lambda)` is the factor by which the operator of TD(lambda) contracts in
-    ||.||_d, and the error of the projection is orthogonal to the rest (both in Tsitsiklis & Van Roy 1997; in this form
-    Bertsekas 2012, Dynamic Programming and Optimal Control II, section 6.3). It implies, being never larger,
-    `best (1 - gamma lambda) / (1 - gamma)` (Tsitsiklis & Van Roy 1997, Theorem 1), and the bound of the squared norm,
-    `best^2 (1 - gamma lambda) / (1 - gamma)` (S&B 2018, equations 9.14 and 12.8).
+    `kappa = gamma (1 - lambda) / (1 - gamma lambda)`, or gamma^n for n steps, is the factor by which the operator T of
+    the fixed point contracts in ||.||_d (Tsitsiklis & Van Roy 1997). As v_pi - Pi v_pi is orthogonal to the features,
+    `||v_pi - v||^2 = best^2 + ||Pi T v_pi - Pi T v||^2 <= best^2 + kappa^2 ||v_pi - v||^2`: the standard bound for a
+    projected contraction (Yu & Bertsekas 2010, "Error bounds for approximations from projected linear equations"). It
+    implies the two that are quoted most, being never larger: `best (1 - gamma lambda) / (1 - gamma)` (Tsitsiklis & Van
+    Roy 1997, Theorem 1), and, of the squared norm, `best^2 (1 - gamma lambda) / (1 - gamma)` (S&B 2018, equations 9.14
+    and 12.8).
 
-    It holds where no state is left for others of more weight than it gets, d P <= d: for the stationary distribution,
-    and for the expected visits of episodes that end.
+    It holds on policy: where no state is left for others of more weight than it gets, `d P <= d`, as for the stationary
+    distribution, and for the expected visits of episodes that end. Off policy there is no bound: the error may be any
+    multiple of the least one (Kolter 2011, "The fixed points of off-policy TD").
 
     Args:
         best: the least error that the features allow, `best_representable(...).error`, in the same norm.
         gamma: discount in [0, 1]; at 1 there is no bound (inf) unless lambda is 1.
         lam: lambda in [0, 1].
+        n_steps: n, at least 1.
     """
     if lam == 1.0:
         return best
-    kappa = gamma * (1.0 - lam) / (1.0 - gamma * lam)
-    return best / np.sqrt(1.0 - kappa**2) if kappa < 1.0 else np.inf
+    kappa = (gamma * (1.0 - lam) / (1.0 - gamma * lam)) ** n_steps
+    return best / float(np.sqrt(1.0 - kappa**2)) if kappa < 1.0 else np.inf

@@ -37,7 +37,7 @@ class LinearErrors:
     ) -> None:
         features, r, root = np.asarray(Phi, np.float64), np.asarray(rewards, np.float64), np.sqrt(d)[:, None]
         change = gamma * (transitions @ features) - features  # [S, D]: what w adds to the Bellman error
-        basis = _range_of(root * features)  # [S, rank]
+        basis = range_of(root * features)  # [S, rank]
         value = root * np.column_stack([features, -v])  # [S, D + 1], for (w, 1)
         bellman = root * np.column_stack([change, r])
         parts = [_shortened(value), _shortened(bellman), basis.T @ bellman]
@@ -56,7 +56,7 @@ def _shortened(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 
-def _range_of(matrix: Floats) -> Floats:
+def range_of(matrix: Floats) -> Floats:
     """Return orthonormal columns that span the same space."""
     U, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
     span: Floats = U[:, sizes > sizes[0] * max(matrix.shape) * np.finfo(float).eps]
