@@ -18,9 +18,12 @@ from __future__ import annotations
 import functools
 import json
 import math
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 
 from rlkit.plotting.curves import COLOURS
@@ -31,10 +34,11 @@ REFERENCE = Path(__file__).resolve().parents[2] / "tests/reference/td.json"
 __all__ = [
     "COLOURS",
     "Comparison",
-    "agree",
     "against",
+    "agree",
     "books_line",
     "equal",
+    "learner",
     "names",
     "near_median",
     "published",
@@ -93,6 +97,34 @@ def _reference() -> Any:
     return json.loads(REFERENCE.read_text())
 
 
+def learner(
+    kind: Any,
+    env_id: str,
+    *,
+    rules: dict[str, Any] | None = None,
+    start: Callable[[int], Any] | None = None,
+    **hyperparameters: Any,
+) -> Any:
+    """Return what `rlkit.train_many` asks for: from a seed, an agent of a kind, and its environment.
+
+    Args:
+        kind: the agent's class.
+        env_id: the environment's gymnasium id.
+        rules: the environment's arguments.
+        start: from a seed, the weights to begin with.
+        hyperparameters: as for `kind.for_env`.
+    """
+
+    def make(seed: int) -> tuple[Any, Any]:
+        env = gymnasium.make(env_id, **(rules or {}))
+        agent = kind.for_env(env, seed=seed, **hyperparameters)
+        if start is not None:
+            agent.w[:] = start(seed)
+        return agent, env
+
+    return make
+
+
 def names() -> list[str]:
     """Return the names of all figures."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
@@ -102,7 +134,7 @@ def sheet(title: str, columns: int = 1, rows: int = 1, *, width: float = 5.6, he
     """Make a figure of `rows` x `columns` panels; return it and its axes, in reading order (one panel: its axes)."""
     figure = new_figure(width * columns, height * rows + 0.4)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(textwrap.fill(title, 60 * columns), fontsize=12)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for each in axes:
         each.grid(color="#e9ecef", linewidth=0.7)
@@ -111,6 +143,6 @@ def sheet(title: str, columns: int = 1, rows: int = 1, *, width: float = 5.6, he
     return figure, axes[0] if len(axes) == 1 else axes
 
 
-def books_line(axes: Any, level: float, label: str | None = None, colour: str = "#495057") -> None:
+def books_line(axes: Any, level: float, label: str | None = None, colour: str = "#495057", style: str = ":") -> None:
     """Draw a level that is known: an exact value, or a published one."""
-    axes.axhline(level, color=colour, linewidth=1.0, linestyle=":", label=label, zorder=1.5)
+    axes.axhline(level, color=colour, linewidth=1.0, linestyle=style, label=label, zorder=1.5)

@@ -1,4 +1,4 @@
-"""Baird's counterexample as figures 11.2, 11.5 and 11.6 need it: sampled learners, and expected updates by its model."""
+"""Baird's counterexample, for figures 11.2, 11.5 and 11.6: learners on samples, and what expected updates need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rlkit
-from examples.gallery import COLOURS
+from examples.gallery import COLOURS, learner
 from rlkit.features import FeatureTable
 from rlkit.truth import LinearErrors, td_fixed_point
 
@@ -24,15 +24,16 @@ ERRORS = LinearErrors(BAIRD.features, CHAIN.transitions, CHAIN.rewards, np.zeros
 
 def sample(kind: Any, runs: int, steps: int, every: int = 10, **hyperparameters: Any) -> NDArray[np.float64]:
     """Learn from the behaviour policy's steps; return the weights after every few, `[runs, steps / every + 1, 8]`."""
-    features = FeatureTable.for_env(BAIRD)
-    policies = {"policy": BAIRD.target_policy, "behaviour": BAIRD.behaviour_policy}
-
-    def make(seed: int) -> tuple[Any, Any]:
-        env = gymnasium.make("rlkit/BairdStar-v0")
-        agent = kind.for_env(env, **policies, features=features, gamma=BAIRD.gamma, seed=seed, **hyperparameters)
-        agent.w[:] = START
-        return agent, env
-
+    make = learner(
+        kind,
+        "rlkit/BairdStar-v0",
+        start=lambda _: START,
+        policy=BAIRD.target_policy,
+        behaviour=BAIRD.behaviour_policy,
+        features=FeatureTable.for_env(BAIRD),
+        gamma=BAIRD.gamma,
+        **hyperparameters,
+    )
     return np.asarray(rlkit.train_many(make, range(runs), steps=steps, every=every, record=weights).records)
 
 

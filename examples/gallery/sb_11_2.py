@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from examples.gallery import Comparison, equal, near_median, published, sheet
-from examples.gallery._baird import BAIRD, START, SYSTEM, draw_weights, rmsve, sample
+from examples.gallery._baird import START, SYSTEM, draw_weights, rmsve, sample
 from rlkit.agents import LinearTD
 
 RUNS = 100

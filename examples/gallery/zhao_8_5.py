@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 import rlkit
-from examples.gallery import COLOURS, Comparison, against, books_line, equal, published, sheet
+from examples.gallery import COLOURS, Comparison, against, books_line, equal, learner, published, sheet
 from rlkit.agents import LinearTD
 from rlkit.truth import on_policy_distribution
 
@@ -20,11 +20,7 @@ POLICY = 0.1 + 0.5 * np.eye(5)[GREEDY]  # [4, 5]: epsilon = 0.5
 
 def measure(runs: int) -> dict[str, Any]:
     """Follow the policy, counting visits; solve for its stationary distribution."""
-
-    def make(seed: int) -> tuple[Any, Any]:
-        env = gymnasium.make("rlkit/Zhao2x2-v0")
-        return LinearTD.for_env(env, policy=POLICY, seed=seed), env
-
+    make = learner(LinearTD, "rlkit/Zhao2x2-v0", policy=POLICY)
     counted = rlkit.train_many(make, range(runs), steps=STEPS, every=10, record=lambda agent: agent.visits.copy())
     visits = np.asarray(counted.records)[:, 1:]  # [runs, STEPS / 10, 4]
     env = gymnasium.make("rlkit/Zhao2x2-v0")
