@@ -29,6 +29,24 @@ class Transition(NamedTuple):
     truncated: bool
 
 
+class Transitions(NamedTuple):
+    """The same of N environments that run in parallel: one array a field, in which i is always environment i.
+
+    Attributes:
+        observation, next_observation: `(N, ...)`; where an episode ended, the next one is its last, as above.
+        action: `(N, ...)`.
+        reward: float64 `(N,)`.
+        terminated, truncated: bool `(N,)`.
+    """
+
+    observation: NDArray[Any]
+    action: NDArray[Any]
+    reward: NDArray[np.float64]
+    next_observation: NDArray[Any]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+
 class Batch(NamedTuple):
     """B transitions, one array a field: observations `[B, ...]`, actions `[B, ...]`, the others `[B]`."""
 
