@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rlkit import agents, bellman, features, plotting, truth
     from rlkit.agent import Agent, ReplayAgent
     from rlkit.callbacks import Callback
+    from rlkit.many import Runs, train_many
     from rlkit.mdp import FiniteMDP, MarkovRewardProcess
     from rlkit.policy import Planner, Policy
     from rlkit.trainer import Trainer, train
@@ -42,9 +43,11 @@ _HOME = {
     "Planner": "rlkit.policy",
     "Policy": "rlkit.policy",
     "ReplayAgent": "rlkit.agent",
+    "Runs": "rlkit.many",
     "Trainer": "rlkit.trainer",
     "Transition": "rlkit.transition",
     "train": "rlkit.trainer",
+    "train_many": "rlkit.many",
 }
 _SUBPACKAGES = ("agents", "bellman", "features", "plotting", "truth")
 
@@ -65,6 +68,7 @@ __all__ = [
     "Policy",
     "ReplayAgent",
     "RlkitError",
+    "Runs",
     "SpaceError",
     "Trainer",
     "Transition",
@@ -75,6 +79,7 @@ __all__ = [
     "features",
     "plotting",
     "train",
+    "train_many",
     "truth",
 ]
 

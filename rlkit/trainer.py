@@ -16,6 +16,7 @@ from rlkit import checkpoint
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback, Episode
 from rlkit.config import check_count
+from rlkit.divergence import diverged, name_of
 from rlkit.errors import CheckpointError, ConfigError, Diverged, InvalidTransition, SpaceError
 from rlkit.interrupts import Interrupts
 from rlkit.logger import Logger
@@ -130,6 +131,7 @@ class Trainer:
         """
         steps = check_count("steps", steps, at_least=0)
         self._watching = self._watchers()
+        self.agent.prepare(self.step + steps)
         self._open()
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
@@ -369,7 +371,7 @@ class Trainer:
         return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")
 
     def _diverged(self, what: str) -> Diverged:
-        return Diverged(f"{type(self.agent).__name__} on {name_of(self.env)}, step {self.step}: {what}")
+        return diverged(self.agent, self.env, self.step, what)
 
 
 def train(
@@ -404,11 +406,6 @@ def train(
     steps = check_count("steps", steps, at_least=0)
     trainer.run(max(steps - trainer.step, 0) if resume else steps)
     return trainer
-
-
-def name_of(env: gymnasium.Env[Any, Any]) -> str:
-    """Return the id that an environment was made by, or else its class's name."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 def describe(agent: Agent, env: gymnasium.Env[Any, Any]) -> dict[str, Any]:

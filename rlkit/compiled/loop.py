@@ -12,6 +12,7 @@ from rlkit.updates.rule import room
 
 STEPS_LEFT, EPISODES_LEFT, IN_EPISODE, LENGTH, ENDED, DIVERGED = 0, 1, 2, 3, 4, 5  # entries of `account`
 RETURN, ERRORS, ERROR = 0, 1, 2  # entries of `sums`
+UNWATCHED = -1  # `account[DIVERGED]` where a TD error need not be finite
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -25,14 +26,14 @@ def loop(dynamics: Any, world: Any, learner: Any, account: Any, sums: Any, retur
         dynamics, world: the environment (`rlkit.compiled.dynamics`).
         learner: what learns (`rlkit.compiled.learners`).
         account: int64 `(6,)`: steps and episodes still to be done, whether an episode is under way and how long it is
-            so far, episodes ended in this call, whether a TD error was not finite.
+            so far, episodes ended in this call, whether a TD error was not finite (1, or `UNWATCHED` at first).
         sums: float64 `(3,)`: the return of the episode so far, the sum of all TD errors, the latest one.
         returns, lengths: of the episodes that ended, float64 and int64, of one length.
     """
     x = observation(dynamics, world)
     running, length, total = account[IN_EPISODE] != 0, account[LENGTH], sums[RETURN]
     steps_left, ended, errors, error = account[STEPS_LEFT], 0, sums[ERRORS], sums[ERROR]
-    most = min(account[EPISODES_LEFT], len(returns))
+    most, watched = min(account[EPISODES_LEFT], len(returns)), account[DIVERGED] != UNWATCHED
     if running:
         begin(learner, x)
     while steps_left > 0 and ended < most and draws_left(dynamics, world) >= 2 and room(learner.rule) > 0:
@@ -52,7 +53,7 @@ def loop(dynamics: Any, world: Any, learner: Any, account: Any, sums: Any, retur
             returns[ended], lengths[ended] = total, length
             running, length, total = False, 0, 0.0
             ended += 1
-        if not math.isfinite(error):
+        if watched and not math.isfinite(error):
             account[DIVERGED] = 1
             break
     account[STEPS_LEFT], account[EPISODES_LEFT] = steps_left, account[EPISODES_LEFT] - ended

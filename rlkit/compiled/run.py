@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,13 +22,16 @@ from rlkit.compiled.loop import (
     LENGTH,
     RETURN,
     STEPS_LEFT,
+    UNWATCHED,
     loop,
 )
 from rlkit.features.encoding import direct
+from rlkit.updates.rule import room
 
 _UNLIMITED = 1 << 62
 _DRAWS = 1 << 16  # the most numbers drawn at a time
 _EPISODES = 1 << 12  # the most episodes noted at a time
+_STRETCH_SECONDS = 0.1  # how long nobody looks whether to stop
 
 
 class Stretch(NamedTuple):
@@ -62,29 +66,44 @@ class CompiledRun:
         self.in_episode, self.length, self.total = False, 0, 0.0
         self._entry: Callable[..., None] | None = None
         self._block = 1024
+        self._piece = 1 << 14
 
     @classmethod
-    def of(cls, agent: Any, env: Env[Any, Any]) -> Self | None:
+    def of(cls, agent: Any, env: Any) -> Self | None:
         """Return one, or None where the agent or the environment has no compiled form, or a wrapper is in between."""
-        bare: Any = env.unwrapped
+        bare = env.unwrapped
         if env is not bare or not callable(getattr(bare, "compiled", None)):
             return None
         if not callable(getattr(agent, "compiled", None)) or agent.compiled() is None or bare.compiled() is None:
             return None
         return cls(agent, env)
 
-    def run(self, steps: int | None = None, episodes: int | None = None) -> Stretch:
-        """Learn from so many steps, or until so many episodes have ended, whichever comes first."""
-        account = np.array([steps or _UNLIMITED, episodes or _UNLIMITED, self.in_episode, self.length, 0, 0], np.int64)
+    def begin(self, seed: int | None) -> None:
+        """Begin the first episode with a seed, as `Trainer` does; later ones begin by themselves."""
+        self.env.reset(seed=seed)
+        self.in_episode, self.length, self.total = True, 0, 0.0
+
+    def run(self, steps: int | None = None, episodes: int | None = None, *, stop_on_divergence: bool = True) -> Stretch:
+        """Learn from so many steps, or until so many episodes have ended, whichever comes first.
+
+        Args:
+            steps, episodes: how many; None for any number.
+            stop_on_divergence: whether a TD error that is not finite ends it.
+        """
+        at_first = _UNLIMITED if steps is None else steps
+        account = np.array(
+            [at_first, _UNLIMITED if episodes is None else episodes, self.in_episode, self.length, 0, 0], np.int64
+        )
+        if not stop_on_divergence:
+            account[DIVERGED] = UNWATCHED
         sums = np.array([self.total, 0.0, 0.0])
-        returns: list[NDArray[np.float64]] = []
-        lengths: list[NDArray[np.int64]] = []
-        room = min(_EPISODES, int(account[EPISODES_LEFT]))
-        while account[STEPS_LEFT] and account[EPISODES_LEFT] and not account[DIVERGED]:
-            some_returns, some_lengths = np.empty(room), np.empty(room, np.int64)
+        returns, lengths = [np.empty(0)], [np.empty(0, np.int64)]
+        most = min(_EPISODES, int(account[EPISODES_LEFT]))
+        while account[STEPS_LEFT] and account[EPISODES_LEFT] and account[DIVERGED] <= 0:
+            some_returns, some_lengths = np.empty(most), np.empty(most, np.int64)
+            learner = self._learner()
             dynamics, world = self.env.enter(self._draws(account))
             try:
-                learner = self.agent.compiled()
                 self._call(dynamics, world, learner, account, sums, some_returns, some_lengths)
             finally:
                 self.env.leave(world, in_episode=bool(account[IN_EPISODE]))
@@ -93,13 +112,37 @@ class CompiledRun:
             lengths.append(some_lengths[:n])
         self.in_episode, self.length, self.total = bool(account[IN_EPISODE]), int(account[LENGTH]), float(sums[RETURN])
         return Stretch(
-            (steps or _UNLIMITED) - int(account[STEPS_LEFT]),
+            at_first - int(account[STEPS_LEFT]),
             np.concatenate(returns),
             np.concatenate(lengths),
             float(sums[ERRORS]),
             float(sums[ERROR]),
-            bool(account[DIVERGED]),
+            bool(account[DIVERGED] > 0),
         )
+
+    def stretches(
+        self, steps: int | None = None, episodes: int | None = None, *, stop_on_divergence: bool = True
+    ) -> Iterator[Stretch]:
+        """Do what `run` does in stretches of about a tenth of a second, so that somebody can look in between."""
+        steps_left = _UNLIMITED if steps is None else steps
+        while steps_left and episodes != 0:
+            began = time.perf_counter()
+            stretch = self.run(min(self._piece, steps_left), episodes, stop_on_divergence=stop_on_divergence)
+            pace = _STRETCH_SECONDS / max(time.perf_counter() - began, 1e-9)
+            self._piece = max(int(self._piece * min(max(pace, 0.5), 4.0)), 1)
+            steps_left -= stretch.steps
+            episodes = None if episodes is None else episodes - len(stretch.returns)
+            yield stretch
+            if stretch.diverged:
+                return
+
+    def _learner(self) -> Any:
+        """Return the agent's learner, with room to learn."""
+        learner = self.agent.compiled()
+        if room(learner.rule) <= 0:
+            self.agent.make_room()
+            learner = self.agent.compiled()
+        return learner
 
     def _draws(self, account: NDArray[np.int64]) -> int:
         """Return how many random numbers to have ready: more at every call, up to what can be needed."""

@@ -1,0 +1,51 @@
+"""Saying that learning has diverged: who, where, when, and how large the weights were."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from rlkit.errors import Diverged
+
+
+def diverged(agent: Any, env: gymnasium.Env[Any, Any], step: int, what: str, remedy: str = "") -> Diverged:
+    """Return the error that says so.
+
+    Args:
+        agent, env, step: who learnt where, and how long.
+        what: what is not finite.
+        remedy: what is left, and what to do.
+    """
+    norm = weight_norm(agent)
+    weights = "" if norm is None else f"; the norm of the weights is {norm:.4g}"
+    return Diverged(f"{type(agent).__name__} on {name_of(env)}, step {step}: {what}{weights}{remedy}")
+
+
+def weight_norm(agent: Any) -> float | None:
+    """Return the Euclidean norm of all weights: of `w`, or else of all torch parameters, or else of all float arrays.
+
+    None if there are none.
+    """
+    values = vars(agent)
+    torch = sys.modules.get("torch")
+    if isinstance(values.get("w"), np.ndarray):
+        return _norm([values["w"]])
+    modules = [] if torch is None else [value for value in values.values() if isinstance(value, torch.nn.Module)]
+    if modules:
+        return _norm([p.detach().cpu().numpy() for module in modules for p in module.parameters()])
+    arrays = [a for a in values.values() if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    return _norm(arrays) if arrays else None
+
+
+def _norm(arrays: list[Any]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
+
+
+def name_of(env: gymnasium.Env[Any, Any]) -> str:
+    """Return the id that an environment was made by, or else its class's name."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
