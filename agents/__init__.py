@@ -9,30 +9,75 @@ if __name__ == "agents":
     raise ImportError("import rlkit.agents, not agents")
 
 if TYPE_CHECKING:
-    from rlkit.agents.double_q_learning import DoubleQLearning
+    from rlkit.agents.control.differential_sarsa import DifferentialSarsa
+    from rlkit.agents.control.double_q_learning import DoubleQLearning
+    from rlkit.agents.control.expected_sarsa import ExpectedSarsa
+    from rlkit.agents.control.lspi import LSPI
+    from rlkit.agents.control.monte_carlo import MonteCarloControl
+    from rlkit.agents.control.n_step_sarsa import NStepSarsa
+    from rlkit.agents.control.q_learning import QLearning
+    from rlkit.agents.control.sarsa import Sarsa
+    from rlkit.agents.control.sarsa_lambda import SarsaLambda
+    from rlkit.agents.control.watkins_q import WatkinsQ
+    from rlkit.agents.deep.neural_td import NeuralTD
     from rlkit.agents.planners import PolicyIteration, TruncatedPolicyIteration, ValueIteration
+    from rlkit.agents.prediction.emphatic import EmphaticTD
+    from rlkit.agents.prediction.forward_view import GradientMonteCarlo, OfflineLambdaReturn
+    from rlkit.agents.prediction.gradient_td import GTD2, TDC
+    from rlkit.agents.prediction.lstd import LSTD
     from rlkit.agents.prediction.n_step import NStepTD
-    from rlkit.agents.prediction.td import LinearTD
-    from rlkit.agents.q_learning import QLearning
+    from rlkit.agents.prediction.td import LinearTD, TDLambda
 
 _HOME = {
-    "DoubleQLearning": "rlkit.agents.double_q_learning",
+    "DifferentialSarsa": "rlkit.agents.control.differential_sarsa",
+    "DoubleQLearning": "rlkit.agents.control.double_q_learning",
+    "EmphaticTD": "rlkit.agents.prediction.emphatic",
+    "ExpectedSarsa": "rlkit.agents.control.expected_sarsa",
+    "GTD2": "rlkit.agents.prediction.gradient_td",
+    "GradientMonteCarlo": "rlkit.agents.prediction.forward_view",
+    "LSPI": "rlkit.agents.control.lspi",
+    "LSTD": "rlkit.agents.prediction.lstd",
     "LinearTD": "rlkit.agents.prediction.td",
+    "MonteCarloControl": "rlkit.agents.control.monte_carlo",
+    "NStepSarsa": "rlkit.agents.control.n_step_sarsa",
     "NStepTD": "rlkit.agents.prediction.n_step",
+    "NeuralTD": "rlkit.agents.deep.neural_td",
+    "OfflineLambdaReturn": "rlkit.agents.prediction.forward_view",
     "PolicyIteration": "rlkit.agents.planners",
-    "QLearning": "rlkit.agents.q_learning",
+    "QLearning": "rlkit.agents.control.q_learning",
+    "Sarsa": "rlkit.agents.control.sarsa",
+    "SarsaLambda": "rlkit.agents.control.sarsa_lambda",
+    "TDC": "rlkit.agents.prediction.gradient_td",
+    "TDLambda": "rlkit.agents.prediction.td",
     "TruncatedPolicyIteration": "rlkit.agents.planners",
     "ValueIteration": "rlkit.agents.planners",
+    "WatkinsQ": "rlkit.agents.control.watkins_q",
 }
 
 __all__ = [
+    "GTD2",
+    "LSPI",
+    "LSTD",
+    "TDC",
+    "DifferentialSarsa",
     "DoubleQLearning",
+    "EmphaticTD",
+    "ExpectedSarsa",
+    "GradientMonteCarlo",
     "LinearTD",
+    "MonteCarloControl",
+    "NStepSarsa",
     "NStepTD",
+    "NeuralTD",
+    "OfflineLambdaReturn",
     "PolicyIteration",
     "QLearning",
+    "Sarsa",
+    "SarsaLambda",
+    "TDLambda",
     "TruncatedPolicyIteration",
     "ValueIteration",
+    "WatkinsQ",
     "catalogue",
 ]
 

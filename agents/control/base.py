@@ -25,7 +25,8 @@ class LinearControl(LinearAgent):
     class Config(LinearAgent.Config):
         """Hyperparameters of linear control; exploration has SB3's names."""
 
-        features: Features | ActionFeatures | None = None  # of observations: a block for each action; None: a table
+        # of observations (a block for each action), or of observations and actions; None: a table
+        features: Features | ActionFeatures | None = None  # type: ignore[assignment] # more kinds than elsewhere
         exploration_initial_eps: float = bounded(1.0, at_least=0, up_to=1, help="share of random actions at first")
         exploration_final_eps: float = bounded(0.1, at_least=0, up_to=1, help="share of random actions in the end")
         exploration_fraction: float = bounded(
@@ -113,11 +114,16 @@ class LinearControl(LinearAgent):
         Raises:
             SpaceError: the observations are not numbered.
         """
-        if not isinstance(self.observation_space, spaces.Discrete):
-            raise SpaceError(f"{type(self).__name__}.q: observations have no numbers; ask action_values(observations)")
-        n_states = int(self.observation_space.n)
-        return self.w.reshape(-1, n_states).T if self.is_table else self.action_values(np.arange(n_states))
+        n_states = self._count_states()
+        table = self.w.reshape(-1, n_states).T
+        return table if self.is_table else self.action_values(np.arange(n_states))
 
     def action_values(self, observations: Any) -> NDArray[np.float64]:
         """Return q of N observations, float64 `(N, A)`."""
-        return self.features.all_values(observations, self.w)
+        values: NDArray[np.float64] = self.features.all_values(observations, self.w)
+        return values
+
+    def _count_states(self) -> int:
+        if not isinstance(self.observation_space, spaces.Discrete):
+            raise SpaceError(f"{type(self).__name__}.q: observations have no numbers; ask action_values(observations)")
+        return int(self.observation_space.n)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 from numpy.typing import NDArray
 
 from rlkit.compiled.exploration import choose, expectation, largest
 from rlkit.compiled.kinds import chosen_by_kind
 from rlkit.compiled.learners import (
     N_CLIPPED,
+    N_COLLISIONS,
     N_UPDATES,
     NONE,
     PENDING,
@@ -23,8 +24,9 @@ from rlkit.compiled.learners import (
     recall,
     step_size,
 )
-from rlkit.features.action_encoding import Blocks, action_values, block, encode_action
-from rlkit.features.encoding import dot, encode
+from rlkit.compiled.randomness import uniform
+from rlkit.features.action_encoding import Blocks, JointVectors, block, encode_action, join
+from rlkit.features.encoding import collide, dot, encode
 from rlkit.updates.rule import Step, learn
 
 
@@ -33,7 +35,8 @@ class Control(NamedTuple):
 
     Attributes:
         features: `ActionFeatures.parameters`.
-        target: what stands for the value of the next observation: a `Sarsa`, `ExpectedSarsa`, `Greedy` or `Watkins`.
+        target: what stands for the value of the next observation: a `Sarsa`, `ExpectedSarsa`, `Greedy`, `Watkins` or
+            `ExploringStarts`.
         policy: how it explores: an `EpsilonGreedy` or a `Softmax`.
         rule: the update rule, with its weights `w`.
         schedule: of the step size.
@@ -84,6 +87,12 @@ class Watkins(NamedTuple):
     unused: int
 
 
+class ExploringStarts(NamedTuple):
+    """As `ExpectedSarsa`; and the first action of an episode is drawn from all alike (S&B 2018, section 5.3)."""
+
+    unused: int
+
+
 @chosen_by_kind
 def look_ahead(target: Any, learner: Any, q: Any) -> Any:
     """Return (value, next action or NONE, whether traces are cut), for the action values `(A,)` of what comes next."""
@@ -116,7 +125,24 @@ def look_ahead_watkins(target: Any, learner: Any, q: Any) -> Any:
     return best, action, q[action] < best
 
 
-def take_in(features: Any, x: Any, phi: Any) -> None:
+look_ahead.of(ExploringStarts)(look_ahead_expected)
+
+
+def _none_yet(target: Any, learner: Any) -> Any:
+    """Return the first action of the next episode, or NONE where it is chosen when that begins."""
+    return NONE
+
+
+first_action = chosen_by_kind(_none_yet, _none_yet)
+
+
+@first_action.of(ExploringStarts)
+def draw_first_action(target: Any, learner: Any) -> Any:
+    """Draw one of all."""
+    return int(uniform(learner.stream) * len(learner.q))
+
+
+def take_in(features: Any, x: Any, phi: Any) -> Any:
     """Encode an observation, where that can be done before the action is known."""
 
 
@@ -125,12 +151,15 @@ def _take_in(features: Any, x: Any, phi: Any) -> Any:
     return _encode_block if _are_blocks(features) else _encode_later
 
 
-def values_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> None:
-    """Write the action values of x to q; of blocks, `phi` holds the features already."""
+def values_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
+    """Write the values of x, by the weights from `first` on, to q; return how many coordinates joint features clipped.
+
+    Of blocks, `phi` holds the features already.
+    """
 
 
 @overload(values_held, jit_options={"forceinline": True})
-def _values_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> Any:
+def _values_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
     return _values_of_held if _are_blocks(features) else _values_of_joint
 
 
@@ -148,20 +177,25 @@ def _are_blocks(features: Any) -> bool:
 
 
 def _encode_block(features: Any, x: Any, phi: Any) -> Any:
-    encode(features.features, x, phi)
+    return encode(features.features, x, phi)
 
 
 def _encode_later(features: Any, x: Any, phi: Any) -> Any:
-    pass
+    return 0
 
 
-def _values_of_held(features: Any, x: Any, w: Any, phi: Any, q: Any) -> Any:
+def _values_of_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
     for action in range(len(q)):
-        q[action] = dot(phi, w, action * features.n_features)
+        q[action] = dot(phi, w, first + action * features.n_features)
+    return 0
 
 
-def _values_of_joint(features: Any, x: Any, w: Any, phi: Any, q: Any) -> Any:
-    action_values(features, x, w, phi, q)
+def _values_of_joint(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
+    n_clipped = 0
+    for action in range(len(q)):
+        n_clipped = encode_action(features, x, action, phi)
+        q[action] = dot(phi, w, first)
+    return n_clipped
 
 
 def _hold_nothing(features: Any, x: Any, action: Any, phi: Any) -> Any:
@@ -170,6 +204,49 @@ def _hold_nothing(features: Any, x: Any, action: Any, phi: Any) -> Any:
 
 def _hold_joint(features: Any, x: Any, action: Any, phi: Any) -> Any:
     encode_action(features, x, action, phi)
+
+
+def collide_actions(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    """Claim the hashed features of x, with every action, and return how many others had claimed before."""
+
+
+@overload(collide_actions, jit_options={"forceinline": True})
+def _collide_actions(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    if _are_blocks(features):
+        return _collide_block
+    return _collide_pairs if getattr(features, "instance_class", None) is JointVectors else _collide_never
+
+
+def _collide_block(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    return collide(features.features, x, owners)
+
+
+def _collide_pairs(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    n_collisions = 0
+    for action in range(n_actions):
+        n_collisions += collide(features.features, join(x, action, features.dims), owners)
+    return n_collisions
+
+
+def _collide_never(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    return 0
+
+
+@register_jitable(forceinline=True)
+def enter(learner: Any, x: Any) -> Any:
+    """Encode what was entered to `next_phi`, as far as can be, and count what was clipped and what collided."""
+    features, counts = learner.features, learner.counts
+    counts[N_CLIPPED] += take_in(features, x, learner.next_phi) > 0
+    counts[N_COLLISIONS] += collide_actions(features, x, len(learner.q), learner.owners)
+
+
+@register_jitable(forceinline=True)
+def move_on(learner: Any, next_action: Any) -> Any:
+    """Be at what was entered, where an action is pending, or NONE."""
+    learner.counts[N_UPDATES] += 1
+    learner.counts[PENDING] = next_action
+    for k in range(len(learner.phi)):
+        learner.phi[k] = learner.next_phi[k]
 
 
 @begin.of(Control)
@@ -190,7 +267,7 @@ def decide_control(learner: Any, x: Any) -> Any:
     """Take the pending action, or else choose one now."""
     action = learner.counts[PENDING]
     if action == NONE:
-        values_held(learner.features, x, learner.rule.w, learner.phi, learner.q)
+        values_held(learner.features, x, learner.rule.w, 0, learner.phi, learner.q)
         action = choose(learner.policy, learner.q, learner.counts[N_UPDATES], learner.stream)
     learner.counts[PENDING] = NONE
     hold(learner.features, x, action, learner.phi)
@@ -208,18 +285,17 @@ def observe_control(
     learner: Any, action: Any, reward: Any, next_x: Any, terminated: Any, truncated: Any, rho: Any
 ) -> Any:
     """Look ahead, apply the update rule, and keep the next observation's features."""
-    phi, next_phi, counts, q = learner.phi, learner.next_phi, learner.counts, learner.q
-    counts[N_CLIPPED] += action_values(learner.features, next_x, learner.rule.w, next_phi, q) > 0
+    phi, q = learner.phi, learner.q
+    enter(learner, next_x)
     value, next_action, cut = 0.0, NONE, False
     if not terminated:
+        n_clipped = values_held(learner.features, next_x, learner.rule.w, 0, learner.next_phi, q)
+        learner.counts[N_CLIPPED] += n_clipped > 0
         value, next_action, cut = look_ahead(learner.target, learner, q)
     ended = terminated or truncated
     first = block(learner.features, action)
     alpha = step_size(learner.schedule, phi, first)
     discount = 0.0 if terminated else learner.gamma
-    delta = learn(learner.rule, Step(phi, first, reward, discount, next_phi, value, alpha, rho, ended, cut))
-    counts[N_UPDATES] += 1
-    counts[PENDING] = NONE if ended else next_action
-    for k in range(len(phi)):
-        phi[k] = next_phi[k]
+    delta = learn(learner.rule, Step(phi, first, reward, discount, learner.next_phi, value, alpha, rho, ended, cut))
+    move_on(learner, first_action(learner.target, learner) if ended else next_action)
     return delta
