@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rlkit.agents.control.sarsa import Sarsa
     from rlkit.agents.control.sarsa_lambda import SarsaLambda
     from rlkit.agents.control.watkins_q import WatkinsQ
+    from rlkit.agents.deep.dqn import DQN
     from rlkit.agents.deep.neural_td import NeuralTD
     from rlkit.agents.planners import PolicyIteration, TruncatedPolicyIteration, ValueIteration
     from rlkit.agents.prediction.emphatic import EmphaticTD
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rlkit.agents.prediction.td import LinearTD, TDLambda
 
 _HOME = {
+    "DQN": "rlkit.agents.deep.dqn",
     "DifferentialSarsa": "rlkit.agents.control.differential_sarsa",
     "DoubleQLearning": "rlkit.agents.control.double_q_learning",
     "EmphaticTD": "rlkit.agents.prediction.emphatic",
@@ -55,6 +57,7 @@ _HOME = {
 }
 
 __all__ = [
+    "DQN",
     "GTD2",
     "LSPI",
     "LSTD",

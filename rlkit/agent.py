@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
 from rlkit.config import bounded
 from rlkit.policy import Policy
-from rlkit.replay import ReplayBuffer
-from rlkit.transition import Batch, Transition
+from rlkit.transition import Transition
+
+if TYPE_CHECKING:
+    from rlkit.replay import ReplayBuffer
 
 
 class Agent(Policy):
@@ -26,11 +28,17 @@ class Agent(Policy):
             `probs(state)`; None where it learns the best one's.
         behaviour_policy: the policy that acts while it learns `target_policy`'s values, alike; None if the same does.
         follows_semi_gradient: whether it may diverge where expected TD does (gradient-TD methods say no).
+        is_emphatic: whether it weighs states by `rlkit.truth.emphasis` instead of by how often they are visited.
+        average_reward: its estimate of the average reward of a step, if it learns that instead of discounting.
+
+    Where its TD fixed point is another than TD(0)'s, a `lam` or `n_steps` of its own or of its `Config` says so.
     """
 
     target_policy: Any = None
     behaviour_policy: Any = None
     follows_semi_gradient: ClassVar[bool] = True
+    is_emphatic: ClassVar[bool] = False
+    average_reward: float | None = None
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Config(Policy.Config):
@@ -68,6 +76,8 @@ class Agent(Policy):
 class ReplayAgent(Agent):
     """An agent that stores its transitions and learns from batches of them (Lin 1992).
 
+    To learn from transitions that are there already, store them by `agent.buffer.add` and call `replay`.
+
     Attributes:
         buffer: the latest `buffer_size` transitions.
         n_stored: how many transitions were ever stored.
@@ -88,21 +98,35 @@ class ReplayAgent(Agent):
 
     def setup(self) -> None:
         """Make the buffer; a subclass calls this first (`super().setup()`)."""
-        self.buffer = ReplayBuffer(self.config.buffer_size, self.observation_space, self.action_space)
+        self.buffer = self.make_buffer()
         self.n_stored = 0
+
+    def make_buffer(self) -> ReplayBuffer:
+        """Return an empty buffer: here a uniform one of single transitions."""
+        from rlkit.replay import ReplayBuffer
+
+        return ReplayBuffer(self.config.buffer_size, self.observation_space, self.action_space)
 
     def update(self, transition: Transition) -> Mapping[str, Any]:
         """Store the transition; when a round is due, learn from `gradient_steps` batches."""
         self.buffer.add(transition)
         self.n_stored += 1
-        metrics: Mapping[str, Any] = {}
         if self.n_stored > self.config.learning_starts and self.n_stored % self.config.train_freq == 0:
-            for _ in range(self.config.gradient_steps):
-                metrics = self.learn_batch(self.buffer.sample(self.config.batch_size, self.rng))
+            return self.replay(self.config.gradient_steps)
+        return {}
+
+    def replay(self, gradient_steps: int) -> Mapping[str, Any]:
+        """Learn from so many batches of what is stored; return the last one's numbers to log."""
+        metrics: Mapping[str, Any] = {}
+        for _ in range(gradient_steps):
+            metrics = self.learn_batch(self.buffer.sample(self.config.batch_size, self.rng))
         return metrics
 
-    def learn_batch(self, batch: Batch) -> Mapping[str, Any]:
+    def learn_batch(self, batch: Any) -> Mapping[str, Any]:
         """Learn from one batch.
+
+        Args:
+            batch: what the buffer's `sample` returns: here a `rlkit.transition.Batch`.
 
         Returns:
             numbers to log, as `update` does.

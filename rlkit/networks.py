@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,17 @@ class Inputs(nn.Module):
         scaled: Tensor = (vectors.flatten(1) - self.centre) * self.scale
         return scaled
 
+    def reader(self) -> Callable[[Any], NDArray[np.float32]]:
+        """Return a NumPy function from one observation to its inputs, float32 `(n_inputs,)`, the same to the bit."""
+        if self.table is not None:
+            table, first = self.table.numpy(), self.first
+            return lambda state: table[int(state) - first]
+        if self.features is not None:
+            features = self.features
+            return lambda vector: dense(features, np.asarray(vector)[None])[0]
+        centre, scale = self.centre.numpy(), self.scale.numpy()
+        return lambda vector: (np.asarray(vector, np.float32).ravel() - centre) * scale
+
 
 def mlp(
     n_inputs: int,
@@ -116,6 +127,58 @@ def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Line
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return layer
+
+
+def as_one_vector(module: nn.Module) -> nn.Parameter:
+    """Lay a module's parameters out in one vector, float32 `(n,)`, and return it; they go on as views of it.
+
+    An optimiser of that vector, whose gradient is laid out alike, does in one call what takes one for each parameter.
+    Gradients are to be set to 0, not to None.
+    """
+    parameters = list(module.parameters())
+    vector = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    vector.grad = torch.zeros_like(vector)
+    first = 0
+    for parameter in parameters:
+        part = slice(first, first + parameter.numel())
+        parameter.data = vector.data[part].view(parameter.shape)
+        parameter.grad = vector.grad[part].view(parameter.shape)
+        first = part.stop
+    return vector
+
+
+def clip_gradient(gradient: Tensor, max_norm: float) -> None:
+    """Scale a gradient down to a norm, in place, if it is longer (Pascanu et al. 2013)."""
+    gradient.mul_((max_norm / (gradient.norm() + 1e-6)).clamp_(max=1.0))
+
+
+class OneByOne:
+    """Evaluates an `mlp` of linear layers and ReLUs on one observation at a time, by NumPy on the network's own memory.
+
+    In a tenth of the time that torch takes for one; results agree but for rounding, and are always the same.
+
+    Args:
+        inputs: from observations to what the network reads.
+        network: what `mlp` returned; its parameters must stay where they are.
+    """
+
+    def __init__(self, inputs: Inputs, network: nn.Sequential) -> None:
+        self._read = inputs.reader()
+        self._layers = [
+            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+            for layer in network
+            if isinstance(layer, nn.Linear)
+        ]
+
+    def __call__(self, observation: Any) -> NDArray[np.float32]:
+        """Return the outputs, float32 `(n_outputs,)`."""
+        x, last = self._read(observation), len(self._layers) - 1
+        for number, (weight, bias) in enumerate(self._layers):
+            x = weight @ x
+            x += bias
+            if number < last:
+                np.maximum(x, 0.0, out=x)
+        return x
 
 
 @torch.no_grad()

@@ -1,0 +1,179 @@
+"""DQN: Q-learning with a neural network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rlkit.agent import ReplayAgent
+from rlkit.config import bounded
+from rlkit.errors import SpaceError
+from rlkit.exploration import linear_decay
+from rlkit.features import Features
+from rlkit.networks import Inputs, OneByOne, as_one_vector, clip_gradient, mlp, target_of, update_target
+from rlkit.replay import NStepBatch, NStepReplay, PrioritizedReplay
+from rlkit.transition import Transition
+from rlkit.updates.deep import double_q_target, dueling, huber_loss, q_learning_target
+
+
+class DQN(ReplayAgent):
+    """Learns action values by Q-learning with a neural network, from replay, against a target network.
+
+    Mnih et al. (2015), with stable-baselines3's hyperparameters and defaults. Options, as in Rainbow (Hessel et al.
+    2018): double Q-learning (van Hasselt et al. 2016), dueling networks (Wang et al. 2016), n-step returns (S&B 2018,
+    section 7.1), prioritised replay (Schaul et al. 2016).
+
+    Departures: Adam instead of RMSProp, fully connected layers instead of convolutions, no clipping of rewards. The
+    two streams of a dueling network share all hidden layers: v and the advantages are outputs of the last.
+
+    Observations are `Discrete`, seen one-hot or through `features`, or a `Box` (`rlkit.networks.Inputs`). Before
+    `learning_starts` it acts at random.
+
+    Attributes:
+        inputs: from observations to what the networks read.
+        network: q, or where it is dueling v and the advantages: `[N, n_inputs]` to `[N, A]` or `[N, 1 + A]`.
+        target: the network whose values are bootstrapped from.
+    """
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Config(ReplayAgent.Config):
+        """Hyperparameters of DQN, with SB3's names and defaults."""
+
+        learning_rate: float = bounded(1e-4, above=0, help="step size of Adam")
+        batch_size: int = bounded(32, at_least=1, help="transitions in a batch, drawn with replacement")
+        train_freq: int = bounded(4, at_least=1, help="transitions between two rounds of learning")
+        target_update_interval: int = bounded(
+            10_000, at_least=1, help="transitions between two updates of the target network"
+        )
+        tau: float = bounded(1.0, above=0, up_to=1, help="how far an update moves the target network; 1 copies")
+        exploration_fraction: float = bounded(
+            0.1, at_least=0, up_to=1, help="share of a run in which exploration falls from initial to final"
+        )
+        exploration_initial_eps: float = bounded(1.0, at_least=0, up_to=1, help="share of random actions at first")
+        exploration_final_eps: float = bounded(0.05, at_least=0, up_to=1, help="share of random actions in the end")
+        max_grad_norm: float = bounded(10.0, above=0, help="a longer gradient is scaled down to this norm")
+        network: tuple[int, ...] = (64, 64)  # units of the hidden layers
+        features: Features | None = None  # of observations; None: one-hot, or the vector itself
+        double: bool = False  # the online network chooses the action that the target network values
+        dueling: bool = False  # the network gives v and the advantages
+        n_steps: int = bounded(1, at_least=1, help="rewards before it bootstraps")
+        prioritized: bool = False  # draw transitions by their TD errors
+        priority_alpha: float = bounded(0.6, at_least=0, up_to=1, help="how much priorities count; 0: not at all")
+        priority_beta: float = bounded(
+            0.4, at_least=0, up_to=1, help="how much of the bias of priorities is taken back at first; in the end: all"
+        )
+
+    observation_types = (spaces.Discrete, spaces.Box)
+    action_types = (spaces.Discrete,)
+
+    buffer: NStepReplay
+
+    def setup(self) -> None:
+        """Make the buffer, the networks and the optimiser."""
+        if self.action_space.start != 0:
+            raise SpaceError(f"DQN: the action space is {self.action_space}, expected one that starts at 0")
+        super().setup()
+        config, n_actions = self.config, int(self.action_space.n)
+        self.inputs = Inputs(self.observation_space, config.features)
+        n_outputs = n_actions + 1 if config.dueling else n_actions
+        self.network = mlp(self.inputs.n_inputs, config.network, n_outputs, self.torch_generator)
+        self.target = target_of(self.network)
+        self.optimizer = torch.optim.Adam([as_one_vector(self.network)], lr=config.learning_rate, fused=True)
+        self._total_steps = 0
+
+    def make_buffer(self) -> NStepReplay:
+        """Return an empty buffer."""
+        config, of_spaces = self.config, (self.observation_space, self.action_space)
+        n_steps, gamma = config.n_steps, config.gamma
+        if not config.prioritized:
+            return NStepReplay(config.buffer_size, *of_spaces, n_steps=n_steps, gamma=gamma)
+        alpha, beta = config.priority_alpha, config.priority_beta
+        return PrioritizedReplay(config.buffer_size, *of_spaces, n_steps=n_steps, gamma=gamma, alpha=alpha, beta=beta)
+
+    def prepare(self, total_steps: int) -> None:
+        """Let exploration fall, and what priorities are corrected by rise, over a share of all steps, or over all."""
+        self._total_steps = total_steps
+
+    @property
+    def exploration_rate(self) -> float:
+        """The current share of random actions."""
+        config = self.config
+        if self.n_stored < config.learning_starts:
+            return 1.0
+        decay = config.exploration_fraction * self._total_steps
+        return linear_decay(config.exploration_initial_eps, config.exploration_final_eps, decay, self.n_stored)
+
+    def act(self, observation: Any, *, explore: bool = False) -> int:
+        """Return the greedy action, the lowest where several are; with `explore`, one to learn from."""
+        if explore and self.rng.random() < self.exploration_rate:
+            return int(self.rng.random() * self.action_space.n)
+        outputs = self._greedy(observation)  # what dueling adds to all advantages changes no order
+        return int(outputs[1:].argmax() if self.config.dueling else outputs.argmax())
+
+    def probs(self, observation: Any) -> NDArray[np.float64]:
+        """Return how likely each action is while it explores as it does now, float64 `(A,)`."""
+        n_actions, epsilon = int(self.action_space.n), self.exploration_rate
+        return epsilon / n_actions + (1.0 - epsilon) * np.eye(n_actions)[self.act(observation)]
+
+    def update(self, transition: Transition) -> Mapping[str, Any]:
+        """Store the transition; when it is time, learn from batches, and move the target network."""
+        if self.config.prioritized:
+            self.buffer.beta = linear_decay(self.config.priority_beta, 1.0, self._total_steps, self.n_stored)
+        metrics = super().update(transition)
+        if self.n_stored % self.config.target_update_interval == 0:
+            self.update_target()
+        return metrics
+
+    def update_target(self) -> None:
+        """Move the target network by `tau` towards the one that learns."""
+        update_target(self.target, self.network, self.config.tau)
+
+    def learn_batch(self, batch: NStepBatch) -> Mapping[str, Tensor]:
+        """Move q(s, a) of a batch towards its targets, by one step of Adam."""
+        reward, discount, weight = torch.from_numpy(np.array([batch.reward, batch.discount, batch.weight])).float()
+        with torch.no_grad():
+            x = self.inputs(batch.observation)
+            next_x = self.inputs(batch.next_observation)
+            next_q_target = self.q(self.target, next_x)
+            if self.config.double:
+                y = double_q_target(reward, discount, next_q_target, self.q(self.network, next_x))
+            else:
+                y = q_learning_target(reward, discount, next_q_target)
+        q = self.q(self.network, x).gather(1, torch.from_numpy(batch.action)[:, None]).squeeze(1)  # [B]
+        loss = huber_loss(y - q, weight)
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        clip_gradient(self._vector.grad, self.config.max_grad_norm)
+        self.optimizer.step()
+        if self.config.prioritized:
+            self.buffer.set_priorities(batch.row, (y - q).detach().numpy())
+        return {"loss": loss.detach(), "mean_q": q.detach().mean()}
+
+    def q(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return a network's action values, `[N, A]`, for inputs `[N, n_inputs]`."""
+        out: Tensor = network(x)
+        return dueling(out[:, :1], out[:, 1:]) if self.config.dueling else out
+
+    @torch.no_grad()
+    def action_values(self, observations: Any) -> NDArray[np.float32]:
+        """Return q of N observations, float32 `(N, A)`."""
+        return self.q(self.network, self.inputs(observations)).numpy()
+
+    @cached_property
+    def _greedy(self) -> OneByOne:
+        return OneByOne(self.inputs, self.network)
+
+    @property
+    def _vector(self) -> nn.Parameter:
+        return self.optimizer.param_groups[0]["params"][0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_greedy"}
