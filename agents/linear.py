@@ -19,6 +19,8 @@ from rlkit.errors import SpaceError
 from rlkit.features import Features, OneHot
 from rlkit.features.encoding import direct
 from rlkit.transition import Transition
+from rlkit.updates.memory import new_memory
+from rlkit.updates.traces import DenseTraces, SparseTraces, Traces, no_traces
 
 
 class LinearAgent(Agent):
@@ -61,7 +63,8 @@ class LinearAgent(Agent):
         self._counts = np.array([0, NONE, 0, 0])
         self._owners = self.features.report().owners
         self._stream = new_stream(self.rng)
-        self._bound: tuple[Any, Any, Any] | None = None  # the weights, and the learner and functions made for them
+        self._bound: tuple[Any, Any] | None = None  # an array, and the learner that was made with it
+        self._entries: tuple[Any, Any] | None = None  # its functions for single steps
 
     @property
     def is_table(self) -> bool:
@@ -100,7 +103,9 @@ class LinearAgent(Agent):
 
     def compiled(self) -> Any:
         """Return the learner for a compiled loop, None where there is none."""
-        return self._parts()[0]
+        if self._bound is None or self._bound[0] is not self.visits:  # at first, or a checkpoint brought new arrays
+            self._bound, self._entries = (self.visits, self.learner()), None
+        return self._bound[1]
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Learn from one transition."""
@@ -120,6 +125,21 @@ class LinearAgent(Agent):
         """Return room for one encoded observation."""
         return np.zeros(*self.features._row)
 
+    def make_room(self) -> None:
+        """Make room for more transitions, where the rule remembers an episode and has none left; here it has."""
+
+    def new_traces(self, cutoff: float = 0.0) -> dict[str, Any]:
+        """Return traces that are all 0, in the form in which an attribute keeps them; `traces_of` is the way back."""
+        return no_traces(len(self.w), sparse=self.features.sparse, cutoff=cutoff)._asdict()
+
+    def traces_of(self, kept: dict[str, Any]) -> Traces:
+        """Return the traces that an attribute keeps as a rule takes them."""
+        return (SparseTraces if self.features.sparse else DenseTraces)(**kept)
+
+    def new_memory(self, size: int) -> dict[str, NDArray[Any]]:
+        """Return room for so many transitions, in the form in which an attribute keeps it; `Memory(**kept)` is back."""
+        return new_memory(size, self.phi())._asdict()
+
     @property
     def n_clipped(self) -> int:
         """How many observations were outside the features' bounds, and clipped."""
@@ -131,14 +151,14 @@ class LinearAgent(Agent):
         return int(self._counts[N_COLLISIONS])
 
     def _parts(self) -> tuple[Any, Callable[..., int], Callable[..., float]]:
-        """Return learner and functions, made anew where a checkpoint brought new arrays."""
-        if self._bound is None or self._bound[0] is not self.w:
-            learner = self.learner()
+        """Return the learner, and its functions for single steps."""
+        learner = LinearAgent.compiled(self)
+        if self._entries is None:
             x = np.zeros(self.features._n_dims) if self.features.n_states is None else 0
             act = direct(act_one, learner, x)
-            update = direct(update_one, learner, x, 0, 0.0, x, False, False)
-            self._bound = self.w, learner, (act, update)
-        return (self._bound[1], *self._bound[2])
+            self._entries = act, direct(update_one, learner, x, 0, 0.0, x, False, False)
+        return (learner, *self._entries)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_bound", "features")}
+        derived = ("_bound", "_entries", "features")
+        return {name: value for name, value in super().__getstate__().items() if name not in derived}

@@ -134,7 +134,8 @@ class LinearPrediction(LinearAgent):
     def state_features(self, observations: Any) -> NDArray[np.float64]:
         """Return the features of N observations, float64 `(N, D)`."""
         found = self.features.transform(observations)
-        return found.toarray() if self.features.sparse else found
+        dense: NDArray[np.float64] = found.toarray() if self.features.sparse else found
+        return dense
 
     def _acting(self) -> Behaviour | Elsewhere:
         """Return the policy that acts as compiled code sees it."""
@@ -151,19 +152,23 @@ class LinearPrediction(LinearAgent):
             return np.full(self.action_space.n, 1.0 / self.action_space.n)
         if isinstance(policy, np.ndarray):
             row: NDArray[np.float64] = policy[observation]
-            return row
-        return probabilities("policy", policy.probs(observation), 1, self.action_space.n)[0]
+        else:
+            row = probabilities("policy", policy.probs(observation), 1, self.action_space.n)[0]
+        return row
 
     def _ratio(self, t: Transition) -> float:
         """Return pi(a | s) / b(a | s).
 
         Raises:
+            ConfigError: the behaviour policy never does, at this observation, what the evaluated one may do.
             InvalidTransition: the behaviour policy never does what was done.
         """
-        by_behaviour = self._probs(self.behaviour_policy, t.observation)[t.action]
-        if not by_behaviour > 0:
+        target = self._probs(self.target_policy, t.observation)
+        behaviour = self._probs(self.behaviour_policy, t.observation)
+        check_coverage(target[None], behaviour[None], f"at observation {t.observation}")
+        if not behaviour[t.action] > 0:
             raise InvalidTransition(f"{type(self).__name__}: action {t.action}, which the behaviour policy never takes")
-        return float(self._probs(self.target_policy, t.observation)[t.action] / by_behaviour)
+        return float(target[t.action] / behaviour[t.action])
 
 
 def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDArray[np.float64]:
@@ -182,7 +187,8 @@ def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDAr
             raise ConfigError(
                 f"the {name} has action {table[(table < 0) | (table >= n_actions)][0]}, expected [0, {n_actions})"
             )
-        return np.eye(n_actions)[table]
+        certain: NDArray[np.float64] = np.eye(n_actions)[table]
+        return certain
     if table.dtype.kind not in "fiub" or table.shape not in ((n_states, n_actions), (n_actions,)):
         raise ConfigError(
             f"the {name} is {table.dtype} {table.shape}, expected actions ({n_states},) or probabilities "
@@ -197,8 +203,12 @@ def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDAr
     return table
 
 
-def check_coverage(policy: NDArray[np.float64], behaviour: NDArray[np.float64]) -> None:
+def check_coverage(policy: NDArray[np.float64], behaviour: NDArray[np.float64], where: str | None = None) -> None:
     """Check that the behaviour does, now and then, whatever the policy does (S&B 2018, section 5.5: coverage).
+
+    Args:
+        policy, behaviour: probabilities `(S, A)`.
+        where: what a row is called in the message; None for the number of its state.
 
     Raises:
         ConfigError: it does not; the message names the first state and action.
@@ -207,6 +217,6 @@ def check_coverage(policy: NDArray[np.float64], behaviour: NDArray[np.float64]) 
     if len(never):
         state, action = never[0]
         raise ConfigError(
-            f"the behaviour policy never takes action {action} in state {state}, which the evaluated policy takes with "
-            f"probability {policy[state, action]:g}: no ratio can make up for it"
+            f"the behaviour policy never takes action {action} {where or f'in state {state}'}, which the evaluated "
+            f"policy takes with probability {policy[state, action]:g}: no ratio can make up for it"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from rlkit.agents.prediction.base import LinearPrediction
 from rlkit.config import bounded
-from rlkit.updates.memory import Memory, new_memory
+from rlkit.updates.memory import Memory
 from rlkit.updates.n_step import NStep
 
 
@@ -28,7 +28,7 @@ class NStepTD(LinearPrediction):
     def setup(self) -> None:
         """Make room for n transitions."""
         super().setup()
-        self.memory = new_memory(self.config.n_steps, self.phi())._asdict()
+        self.memory = self.new_memory(self.config.n_steps)
         self._at = np.zeros(2, np.int64)
 
     def rule(self) -> NStep:

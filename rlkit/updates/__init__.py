@@ -1,5 +1,9 @@
 """Update rules, each a few lines that read like its equation; agents and compiled loops call the same ones."""
 
+from rlkit.updates.emphatic import Emphatic
+from rlkit.updates.forward_view import LambdaReturn
+from rlkit.updates.gradient_td import GTD2, TDC
+from rlkit.updates.least_squares import LeastSquares
 from rlkit.updates.memory import Memory, new_memory
 from rlkit.updates.n_step import NStep
 from rlkit.updates.one_step import OneStep
@@ -8,8 +12,13 @@ from rlkit.updates.tabular import double_q_learning_error, q_learning_error
 from rlkit.updates.traces import Accumulating, Dutch, Replacing, no_traces
 
 __all__ = [
+    "GTD2",
+    "TDC",
     "Accumulating",
     "Dutch",
+    "Emphatic",
+    "LambdaReturn",
+    "LeastSquares",
     "Memory",
     "NStep",
     "OneStep",
