@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.agents.linear import LinearAgent
 from rlkit.compiled.prediction import Behaviour, Elsewhere, Prediction
-from rlkit.compiled.randomness import uniform
+from rlkit.compiled.randomness import uniform_in_python
 from rlkit.errors import ConfigError, InvalidTransition
 from rlkit.transition import Transition
 from rlkit.truth.problem import policy_array
@@ -97,7 +97,11 @@ class LinearPrediction(LinearAgent):
             return int(self._probs(self.target_policy, observation).argmax())
         acting = self.target_policy if self.behaviour_policy is None else self.behaviour_policy
         cumulative = self._probs(acting, observation).cumsum()
-        return int(np.searchsorted(cumulative[:-1], uniform(self._stream), side="right"))
+        return int(np.searchsorted(cumulative[:-1], uniform_in_python(self._stream), side="right"))
+
+    def probs(self, observation: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the policy that is evaluated, float64 `(A,)`."""
+        return self._probs(self.target_policy, observation)
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Learn from one transition."""

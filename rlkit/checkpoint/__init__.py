@@ -2,9 +2,10 @@
 
 What can be saved: None, booleans, numbers (NumPy's too), strings, bytes; lists, tuples, sets, dicts and deques of what
 can be saved, shared references included; NumPy arrays of plain dtype and generators; gymnasium spaces, `Config`s,
-`Transition`s; torch tensors, modules, optimisers and generators; objects with `state_dict` and `load_state_dict`; and
-objects that are nothing but their attributes, if `setup` makes them. An array that `setup` makes keeps its shape and
-dtype. Anything else is refused when saving, by its path.
+`Transition`s; torch tensors, modules, optimisers and generators; objects with `state_dict` and `load_state_dict`;
+objects that are nothing but their attributes, if `setup` makes them; and policies, such as the one that an agent
+evaluates, if their class is imported where they are loaded. An array that `setup` makes keeps its shape and dtype.
+Anything else is refused when saving, by its path.
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ def save(path: str | Path, policy: Policy, trainer: Mapping[str, Any] | None = N
         Diverged: a trained policy's array or tensor holds a number that is not finite.
     """
     encoder = Encoder()
-    tree = {"format": FORMAT, "version": VERSION, "rlkit": rlkit.__version__, "policy": _describe(encoder, policy)}
+    tree = {
+        "format": FORMAT,
+        "version": VERSION,
+        "rlkit": rlkit.__version__,
+        "policy": describe(encoder, policy, "agent"),
+    }
     if trainer is not None:
         _check_finite(encoder)
         tree["trainer"] = {name: encoder.encode(value, f"trainer.{name}") for name, value in trainer.items()}
@@ -78,11 +84,8 @@ def rebuild(cls: type[AnyPolicy], checkpoint: Checkpoint) -> AnyPolicy:
     """
     with reading(checkpoint.path):
         _check_class(cls, checkpoint)
-        decode, saved = checkpoint.decoder.decode, checkpoint.policy
-        observation_space = decode(saved["observation_space"], None, "agent.observation_space")
-        action_space = decode(saved["action_space"], None, "agent.action_space")
-        config = cls.Config.from_dict(decode(saved["config"], None, "agent.config"))
-        seed = decode(saved["seed"], None, "agent.seed")
+        arguments = _arguments(checkpoint.decoder, cls, checkpoint.policy, "agent")
+    observation_space, action_space, config, seed = arguments
     policy = cls(observation_space, action_space, config, seed=seed)
     return restore(policy, checkpoint)
 
@@ -105,35 +108,58 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
             was, now = config.to_dict(), policy.config.to_dict()
             others = [f"{name} is {was[name]!r}, expected {now[name]!r}" for name in now if was[name] != now[name]]
             raise CheckpointError(f"agent.config: {'; '.join(others)}")
-        own = _attributes(policy)
-        checkpoint.decoder.restore_attributes(policy, own, saved["state"], "agent")
-        policy.seed = decode(saved["seed"], None, "agent.seed")
+        fill(checkpoint.decoder, policy, saved, "agent")
     return policy
 
 
-def _describe(encoder: Encoder, policy: Policy) -> dict[str, Any]:
+def describe(encoder: Encoder, policy: Policy, path: str) -> dict[str, Any]:
+    """Return what `construct` and `fill` make a policy of again."""
+    spaces = {  # first, so that what refers to them comes later
+        "observation_space": encoder.encode(policy.observation_space, f"{path}.observation_space"),
+        "action_space": encoder.encode(policy.action_space, f"{path}.action_space"),
+    }
     attributes = _attributes(policy)
-    state = {name: encoder.encode(value, f"agent.{name}") for name, value in attributes.items()}
-    _check_restorable(attributes, state, vars(policy)["_made"])
+    state = {name: encoder.encode(value, f"{path}.{name}") for name, value in attributes.items()}
+    _check_restorable(attributes, state, vars(policy)["_made"], path)
     return {
         "class": type(policy).__name__,
-        "observation_space": encoder.encode(policy.observation_space, "agent.observation_space"),
-        "action_space": encoder.encode(policy.action_space, "agent.action_space"),
-        "config": encoder.encode(policy.config.to_dict(), "agent.config"),
-        "seed": encoder.encode(policy.seed, "agent.seed"),
+        **spaces,
+        "config": encoder.encode(policy.config.to_dict(), f"{path}.config"),
+        "seed": encoder.encode(policy.seed, f"{path}.seed"),
         "state": state,
     }
 
 
-def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: dict[str, str]) -> None:
+def construct(decoder: Decoder, cls: type[AnyPolicy], node: dict[str, Any], path: str) -> AnyPolicy:
+    """Make a policy of the spaces, hyperparameters and seed that were saved."""
+    observation_space, action_space, config, seed = _arguments(decoder, cls, node, path)
+    return cls(observation_space, action_space, config, seed=seed)
+
+
+def fill(decoder: Decoder, policy: AnyPolicy, node: dict[str, Any], path: str) -> AnyPolicy:
+    """Bring a policy's attributes to what was saved."""
+    decoder.restore_attributes(policy, _templates(policy), node["state"], path)
+    policy.seed = decoder.decode(node["seed"], None, f"{path}.seed")
+    return policy
+
+
+def _arguments(decoder: Decoder, cls: type[Policy], node: dict[str, Any], path: str) -> tuple[Any, Any, Any, Any]:
+    spaces = (decoder.decode(node[role], None, f"{path}.{role}") for role in ("observation_space", "action_space"))
+    config = cls.Config.from_dict(decoder.decode(node["config"], None, f"{path}.config"))
+    return *spaces, config, decoder.decode(node["seed"], None, f"{path}.seed")
+
+
+def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: dict[str, str], path: str) -> None:
     """Refuse to write what `restore` would refuse to read."""
     for name, now in made_by_setup(attributes).items():
         before, node = made.get(name), state[name]
         array = isinstance(node, dict) and "array" in node
         if array and before not in (None, now, "NoneType"):
-            raise CheckpointError(f"agent.{name}: is {now}, and setup() makes {before}; an array keeps shape and dtype")
-        if isinstance(node, dict) and any(kind in node for kind in TEMPLATED) and before != now:
-            raise CheckpointError(f"agent.{name}: a {now} can only be restored if setup() makes one")
+            raise CheckpointError(
+                f"{path}.{name}: is {now}, and setup() makes {before}; an array keeps shape and dtype"
+            )
+        if isinstance(node, dict) and next(iter(node), None) in TEMPLATED and before != now:
+            raise CheckpointError(f"{path}.{name}: a {now} can only be restored if setup() makes one")
 
 
 def _check_finite(encoder: Encoder) -> None:
@@ -144,6 +170,12 @@ def _check_finite(encoder: Encoder) -> None:
 
 def _attributes(policy: Policy) -> dict[str, Any]:
     return {name: value for name, value in policy.__getstate__().items() if name not in GIVEN}
+
+
+def _templates(policy: Policy) -> dict[str, Any]:
+    """Return what a policy's attributes are restored into: nothing where `setup` made nothing, so sizes may differ."""
+    made = vars(policy)["_made"]
+    return {name: None if made.get(name) == "NoneType" else value for name, value in _attributes(policy).items()}
 
 
 def _check_class(cls: type[Policy], checkpoint: Checkpoint) -> None:

@@ -1,8 +1,8 @@
 """From a JSON tree and plain arrays back to Python objects: the inverse of `rlkit.checkpoint.encode`.
 
 Data is rebuilt; objects are not. An object of a class is restored into its template, the one that `setup` made at the
-same place; the file only says the class's name, which must be the template's. So a file can neither choose what code
-runs nor have anything imported.
+same place; the file only says the class's name, which must be the template's. Policies alone are made anew, of a class
+that is a `Policy`, and imported already. So a file can neither bring code nor have anything imported.
 """
 
 # ruff: noqa: ARG002 (the functions of one table take the same arguments)
@@ -190,6 +190,11 @@ class Decoder:
         self.restore_attributes(template, dict(vars(template)), node["state"], path)
         return template
 
+    def _policy(self, node: dict[str, Any], template: Any, path: str) -> Any:
+        from rlkit.checkpoint import policies
+
+        return policies.decode(self, node, template, path)
+
     def _same(self, node: dict[str, Any], template: Any, path: str) -> Any:
         if repr(template) != node["same"]:
             raise CheckpointError(f"{path}: is {node['same']}, where setup() makes {template!r}")
@@ -227,6 +232,7 @@ REBUILD: dict[str, Callable[[Decoder, dict[str, Any], Any, str], Any]] = {
     "module": Decoder._module,
     "named": Decoder._named,
     "object": Decoder._object,
+    "policy": Decoder._policy,
     "ref": Decoder._ref,
     "same": Decoder._same,
     "scalar": Decoder._scalar,

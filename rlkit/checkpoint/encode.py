@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rlkit.checkpoint.archive import is_plain
 from rlkit.config import Config
 from rlkit.errors import CheckpointError
+from rlkit.policy import Policy
 from rlkit.transition import Batch, Transition
 
 IMMUTABLE = {tuple, frozenset, bytes}  # two equal ones are as good as one
@@ -108,6 +109,10 @@ class Encoder:
         if isinstance(value, np.random.Generator):
             state = self.encode(value.bit_generator.state, path)
             return {"generator": type(value.bit_generator).__name__, "state": state}
+        if isinstance(value, Policy):
+            from rlkit.checkpoint import policies
+
+            return policies.encode(self, value, path)
         if isinstance(value, Config):
             return {"config": kind.__name__, "values": self.encode(value.to_dict(), path)}
         if isinstance(value, gymnasium.Space):

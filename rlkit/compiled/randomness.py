@@ -19,6 +19,12 @@ def new_stream(rng: np.random.Generator) -> NDArray[np.uint64]:
     return rng.integers(1 << 64, size=1, dtype=np.uint64)
 
 
+def uniform_in_python(stream: NDArray[np.uint64]) -> float:
+    """Return what `uniform` does; in Python, NumPy would warn of the overflow that it counts on."""
+    with np.errstate(over="ignore"):
+        return float(uniform(stream))
+
+
 @register_jitable(forceinline=True)
 def uniform(stream: Any) -> Any:
     """Return the next number of a stream, uniform in [0, 1), and move its state on."""
