@@ -20,6 +20,7 @@ class EmphaticTD(LinearPrediction):
     """
 
     follows_semi_gradient: ClassVar[bool] = False
+    is_emphatic: ClassVar[bool] = True
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Config(LinearPrediction.Config):
