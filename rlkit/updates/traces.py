@@ -32,7 +32,8 @@ class SparseTraces(NamedTuple):
 
     Attributes:
         z: float64 `(n_weights,)`.
-        alive: in its first `n_alive[0]` entries, the numbers of weights whose traces are not 0, int64 `(n_weights,)`.
+        alive: in its first `n_alive[0]` entries, the numbers of the weights whose traces are not 0; int64
+            `(n_weights + 1,)`.
         listed: whether a weight's number is among them, uint8 `(n_weights,)`.
         n_alive: int64 `(1,)`.
         cutoff: a trace that is no larger, in size, becomes 0.
@@ -50,10 +51,10 @@ Traces = DenseTraces | SparseTraces
 
 def no_traces(n_weights: int, *, sparse: bool, cutoff: float) -> Traces:
     """Return traces that are all 0, for so many weights, of sparse features or of dense ones."""
-    z = np.zeros(n_weights)
+    z, n_alive = np.zeros(n_weights), np.zeros(1, np.int64)
     if not sparse:
         return DenseTraces(z)
-    return SparseTraces(z, np.zeros(n_weights, np.int64), np.zeros(n_weights, np.uint8), np.zeros(1, np.int64), cutoff)
+    return SparseTraces(z, np.zeros(n_weights + 1, np.int64), np.zeros(n_weights, np.uint8), n_alive, cutoff)
 
 
 class Accumulating(NamedTuple):
@@ -78,7 +79,7 @@ class Replacing(NamedTuple):
     """
 
     w: NDArray[np.float64]
-    traces: SparseTraces
+    traces: Traces
     lam: float
 
 
@@ -183,30 +184,29 @@ def clear_dense(traces: Any) -> Any:
 @see.of(SparseTraces)
 def see_sparse(traces: Any, phi: Any, first: Any, size: Any) -> Any:
     """Add to the active features' traces, and list those that were not."""
-    block, z = np.uint64(first), traces.z
-    for k in range(len(phi)):
-        i = block + np.uint64(phi[k])
-        enlist(traces, i)
-        z[i] += size
+    enlist(traces, phi, first)
+    add(phi, traces.z, first, size)
 
 
 @renew.of(SparseTraces)
 def renew_sparse(traces: Any, phi: Any, first: Any) -> Any:
     """Set the active features' traces, and list those that were not."""
-    block, z = np.uint64(first), traces.z
+    enlist(traces, phi, first)
+    block = np.uint64(first)
     for k in range(len(phi)):
-        i = block + np.uint64(phi[k])
-        enlist(traces, i)
-        z[i] = 1.0
+        traces.z[block + np.uint64(phi[k])] = 1.0
 
 
 @register_jitable(forceinline=True)
-def enlist(traces: Any, i: Any) -> None:
-    """Have weight i be in the list."""
-    if not traces.listed[i]:
-        traces.listed[i] = True
-        traces.alive[np.uint64(traces.n_alive[0])] = i
-        traces.n_alive[0] += 1
+def enlist(traces: Any, phi: Any, first: Any) -> None:
+    """Have the active features be in the list: each is written to its end, which moves on if it was not in it."""
+    alive, listed, block, n = traces.alive, traces.listed, np.uint64(first), np.uint64(traces.n_alive[0])
+    for k in range(len(phi)):
+        i = block + np.uint64(phi[k])
+        alive[n] = i
+        n += np.uint64(1) - np.uint64(listed[i])
+        listed[i] = True
+    traces.n_alive[0] = n
 
 
 @spread.of(SparseTraces)
