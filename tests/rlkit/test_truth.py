@@ -9,14 +9,18 @@ import gymnasium
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.optimize import brentq
 
 from rlkit import ConfigError, FiniteMDP, InvalidModel
 from rlkit.bellman import optimal_actions, policy_evaluation, solve
 from rlkit.envs import GridWorld
+from rlkit.features import Fourier, Polynomial
 from rlkit.truth import (
     LinearErrors,
     Yardstick,
     best_representable,
+    emphasis,
+    epsilon_soft,
     error_bound,
     exact_values,
     max_error,
@@ -36,23 +40,19 @@ UNIFORM = np.full((25, 5), 0.2)
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
-def polynomials(degree):
-    """Zhao's monomials of x = column and y = row, scaled to [-1, 1], by degree."""
-    y, x = np.divmod(np.arange(25), 5)
-    x, y = x / 2 - 1, y / 2 - 1
-    columns = [np.ones(25), x, y, x**2, x * y, y**2, x**3, x**2 * y, x * y**2, y**3]
-    return np.stack(columns[: (degree + 1) * (degree + 2) // 2], axis=1)  # [25, D]
+def matrix(features, env):
+    Phi = features.matrix(env)
+    return Phi.toarray() if features.sparse else Phi  # [S, D]
 
 
-def fourier(order):
-    """cos(pi (c1 x + c2 y)), coordinates scaled to [0, 1], c1 and c2 up to the order."""
-    y, x = np.divmod(np.arange(25), 5)
-    c = np.arange(order + 1)
-    return np.stack([np.cos(np.pi * (c1 * x + c2 * y) / 4) for c1 in c for c2 in c], axis=1)  # [25, D]
+def features_of(env):
+    kinds = {f"poly{size}": Polynomial.for_env(env, degree=degree) for degree, size in ((1, 3), (2, 6), (3, 10))}
+    kinds |= {f"fourier_q{order}": Fourier.for_env(env, order=order) for order in range(1, 6)}
+    return {name: matrix(kind, env) for name, kind in kinds.items()} | {"tabular": np.eye(25)}
 
 
-FEATURES = {"poly3": polynomials(1), "poly6": polynomials(2), "poly10": polynomials(3)}
-FEATURES |= {f"fourier_q{order}": fourier(order) for order in (1, 2, 3)}
+FEATURES = features_of(GridWorld.load("zhao-5x5"))
+MISC, FLOORS = ZHAO["exact_all_errors_gt_misc"], ZHAO["exact_floors_and_fixed_points"]
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +111,43 @@ def test_an_epsilon_greedy_policy_on_the_cliff_is_worth_the_reference():
     assert exact_values(env, 1.0, soft)[start] == pytest.approx(expected["cliff_eps0.1_greedyQstar_start"], rel=1e-9)
 
 
+def test_the_best_epsilon_soft_policies_of_cliff_and_windy_grid_are_worth_the_references():
+    expected = TD["cliff_windy_access_walk"]
+    cliff = GridWorld.load("sutton-barto-6.6")
+    soft = epsilon_soft(cliff, 0.1)
+    v = exact_values(soft, 1.0)
+    assert v[cliff.state_of(3, 0)] == pytest.approx(expected["cliff_eps0.1_best_epssoft_start"], rel=1e-12)
+    state, steps, greedy = cliff.state_of(3, 0), 0, solve(soft, 1.0).policy
+    while not cliff.model().terminal[state]:
+        cliff.reset(options={"state": state})
+        state, steps = cliff.step(int(greedy[state]))[0], steps + 1
+    assert steps == expected["cliff_safe_path_len_greedy_of_epssoft_opt"]
+    windy = GridWorld.load("sutton-barto-6.5")
+    start, _ = windy.reset(seed=0)
+    assert -exact_values(epsilon_soft(windy, 0.1), 1.0)[start] == pytest.approx(
+        expected["windy_eps.1_best_epssoft_len"], rel=1e-12
+    )
+    assert -exact_values(windy, 1.0)[start] == pytest.approx(expected["windy_4_optimal_steps"])
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
+def test_an_epsilon_soft_action_is_the_policy_that_mixes(epsilon):
+    env = gymnasium.make("Taxi-v4")  # where a state can be entered with and without an end
+    policy = np.random.default_rng(0).integers(6, size=500)
+    mixed = (1 - epsilon) * np.eye(6)[policy] + epsilon / 6
+    soft = epsilon_soft(env, epsilon)
+    assert exact_values(soft, 0.9, policy) == pytest.approx(exact_values(env, 0.9, mixed), rel=1e-12)
+    with pytest.raises(ConfigError, match=r"epsilon=1\.5"):
+        epsilon_soft(env, 1.5)
+
+
 def test_zhaos_2x2_example_has_the_published_stationary_distribution():
     P = np.array([[0.3, 0.1, 0.6, 0], [0.1, 0.3, 0, 0.6], [0.1, 0, 0.3, 0.6], [0, 0.1, 0.1, 0.8]])
     mdp = FiniteMDP.from_arrays(P[None], np.zeros(4))
     d = on_policy_distribution(mdp, np.zeros(4, int))
-    assert d == pytest.approx(TD["zhao_2x2_stationary"]["d"], abs=1e-14)
+    expected = TD["zhao_2x2_stationary"]
+    assert d == pytest.approx(expected["d"], abs=1e-14)
+    assert np.sort(np.linalg.eigvals(P.T).real) == pytest.approx(expected["eigs_PT"], abs=1e-7)
 
 
 def test_start_is_the_environments_own_or_uniform_over_what_is_not_terminal():
@@ -161,23 +193,22 @@ def test_visits_that_no_episode_makes_do_not_matter():
     assert on_policy_distribution(mdp, [0, 0, 0], start=[1, 0, 0]).tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("name", FEATURES)
-def test_best_and_fixed_point_of_zhaos_features_are_the_references(zhao, name):
+@pytest.mark.parametrize("name", MISC)
+def test_every_error_of_the_best_the_td_and_the_least_bellman_error_weights_is_the_references(zhao, name):
     process, v, d = zhao
-    expected = ZHAO["exact_all_errors_gt_misc"][name]
-    Phi = FEATURES[name]
+    P, r, Phi, root = process.transitions, process.rewards, FEATURES[name], np.sqrt(d)
     best = best_representable(Phi, v, d)
-    w = td_fixed_point(process.transitions, process.rewards, Phi, d, 0.9).w
-    for weights, numbers in ((best.w, expected["best"]), (w, expected["td"])):
-        judged = Phi @ weights
+    least_bellman_error = np.linalg.lstsq(root[:, None] * (Phi - 0.9 * (P @ Phi)), root * r, rcond=None)[0]
+    weights = {"best": best.w, "td": td_fixed_point(P, r, Phi, d, 0.9).w, "brm": least_bellman_error}
+    for kind, w in weights.items():
+        numbers, judged = MISC[name][kind], Phi @ w
         assert rmsve(judged, v, d) == pytest.approx(numbers["rmsve"], rel=1e-10)
-        assert np.sqrt(msbe(judged, process.transitions, process.rewards, d, 0.9)) == pytest.approx(numbers["rmsbe"])
-        projected = np.sqrt(mspbe(judged, process.transitions, process.rewards, Phi, d, 0.9))
-        assert projected == pytest.approx(numbers["rmspbe"], rel=1e-9, abs=1e-12)
-    assert best.error == pytest.approx(expected["best"]["rmsve"], rel=1e-10)
+        assert np.sqrt(msbe(judged, P, r, d, 0.9)) == pytest.approx(numbers["rmsbe"], rel=1e-10)
+        assert np.sqrt(mspbe(judged, P, r, Phi, d, 0.9)) == pytest.approx(numbers["rmspbe"], rel=1e-9, abs=1e-12)
+    assert best.error == pytest.approx(MISC[name]["best"]["rmsve"], rel=1e-10)
 
 
-@pytest.mark.parametrize("Phi", [*FEATURES.values(), fourier(5)], ids=[*FEATURES, "redundant"])
+@pytest.mark.parametrize("Phi", FEATURES.values(), ids=FEATURES)
 def test_errors_by_weights_are_errors_by_values(zhao, Phi):
     process, v, d = zhao
     errors = LinearErrors(Phi, process.transitions, process.rewards, v, d, 0.9)
@@ -191,21 +222,33 @@ def test_errors_by_weights_are_errors_by_values(zhao, Phi):
 
 
 @pytest.mark.parametrize("lam", ["0", "0.5", "0.9", "1.0"])
-@pytest.mark.parametrize("name", FEATURES)
-def test_fixed_points_of_td_lambda_are_the_references(zhao, name, lam):
+@pytest.mark.parametrize("name", MISC)
+def test_fixed_points_of_td_lambda_and_their_bounds_are_the_references(zhao, name, lam):
     process, v, d = zhao
-    expected = ZHAO["exact_all_errors_gt_misc"][name]["td_lambda_fixed_points"][lam]
-    w = td_fixed_point(process.transitions, process.rewards, FEATURES[name], d, 0.9, float(lam)).w
-    assert rmsve(FEATURES[name] @ w, v, d) == pytest.approx(expected["rmsve"], rel=1e-9)
+    expected, Phi, number = MISC[name]["td_lambda_fixed_points"][lam], FEATURES[name], float(lam)
+    w = td_fixed_point(process.transitions, process.rewards, Phi, d, 0.9, number).w
+    assert rmsve(Phi @ w, v, d) == pytest.approx(expected["rmsve"], rel=1e-9)
+    best = best_representable(Phi, v, d).error
+    assert best * (1 - 0.9 * number) / (1 - 0.9) == pytest.approx(expected["bound"], rel=1e-9)
+    assert expected["rmsve"] <= error_bound(best, 0.9, number) * (1 + 1e-12) <= expected["bound"] * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("name", ["poly3", "poly6", "fourier_q1", "fourier_q2"])
-def test_weights_and_stability_are_the_references(zhao, name):
-    process, _, d = zhao
-    system = td_fixed_point(process.transitions, process.rewards, FEATURES[name], d, 0.9)
-    expected = ZHAO["exact_floors_and_fixed_points"][name]
+@pytest.mark.parametrize("name", FLOORS)
+def test_floors_fixed_points_weights_and_stability_are_the_references(zhao, name):
+    process, v, d = zhao
+    expected, Phi = FLOORS[name], FEATURES[name]
+    assert (Phi.shape[1], np.linalg.matrix_rank(Phi)) == (expected["dim"], expected["rank"])
+    system = td_fixed_point(process.transitions, process.rewards, Phi, d, 0.9)
+    assert best_representable(Phi, v, d).error == pytest.approx(expected["best_d_rmsve"], abs=1e-12)
+    assert best_representable(Phi, v, np.full(25, 1 / 25)).error == pytest.approx(
+        expected["best_uniform_rmse"], abs=1e-12
+    )
+    assert rmsve(Phi @ system.w, v, d) == pytest.approx(expected["td_fixed_rmsve"], abs=1e-12)
     assert system.w == pytest.approx(expected["w_td"], abs=1e-9)
-    assert system.least_symmetric == pytest.approx(expected["min_eig_A"])
+    if expected["rank"] == expected["dim"]:
+        assert system.least_symmetric == pytest.approx(expected["min_eig_A"], rel=1e-9)
+    else:  # along the null space A is 0
+        assert system.least_symmetric == pytest.approx(0, abs=1e-12)
     assert system.is_stable
 
 
@@ -232,6 +275,16 @@ def test_the_fixed_point_is_that_of_projection_and_operator(lam, ending):
     assert Phi @ best_representable(Phi, target, d).w == pytest.approx(v, abs=1e-10)
 
 
+@pytest.mark.parametrize("ending", [0.0, 0.1])
+@pytest.mark.parametrize("n_steps", [1, 2, 7])
+def test_the_fixed_point_of_n_steps_is_that_of_projection_and_operator(n_steps, ending):
+    P, r, Phi, d = random_chain(4, ending=ending)
+    v = target = Phi @ td_fixed_point(P, r, Phi, d, 0.9, n_steps=n_steps).w
+    for _ in range(n_steps):
+        target = r + 0.9 * P @ target  # T^n v
+    assert Phi @ best_representable(Phi, target, d).w == pytest.approx(v, abs=1e-10)
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_the_bound_holds_and_is_at_most_the_published_ones(seed):
     gamma, ending = [0.5, 0.9, 0.99][seed % 3], [0.0, 0.05][seed % 2]
@@ -247,12 +300,42 @@ def test_the_bound_holds_and_is_at_most_the_published_ones(seed):
         assert error <= bound * rounding
         assert bound <= factor * best * rounding  # Tsitsiklis & Van Roy (1997), Theorem 1
         assert bound**2 <= factor * best**2 * rounding  # S&B (2018), equations 9.14 and 12.8
+    for n in (2, 5):
+        error = rmsve(Phi @ td_fixed_point(P, r, Phi, d, gamma, n_steps=n).w, v, d)
+        assert best / rounding <= error <= error_bound(best, gamma, n_steps=n) * rounding
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.9, 0.99])
+def test_the_bound_is_reached_so_that_no_smaller_one_holds(gamma):
+    # Two states that swap; phi = (cos t, sin t). With e, the unit vector across it, the error is e's share of v times
+    # sqrt(1 + (gamma phi.Pe / (1 - gamma phi.Pphi))^2); phi.Pphi = sin 2t, phi.Pe = cos 2t: largest at sin 2t = gamma.
+    P, d, t = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0.5, 0.5]), np.arcsin(gamma) / 2
+    Phi, v = np.array([[np.cos(t)], [np.sin(t)]]), np.array([2.0, -1.0])
+    error = rmsve(Phi @ td_fixed_point(P, v - gamma * P @ v, Phi, d, gamma).w, v, d)
+    assert error == pytest.approx(error_bound(best_representable(Phi, v, d).error, gamma), rel=1e-12)
+
+
+def test_off_policy_there_is_no_bound():
+    # Kolter (2011), "The fixed points of off-policy TD": values that the feature represents almost exactly, and a
+    # weighting of the two states near which A is 0, so that the fixed point is as far away as one likes.
+    P, Phi, v = np.full((2, 2), 0.5), np.array([[1.0], [1.05]]), np.array([1.0, 1.051])
+    r = v - 0.99 * P @ v
+    singular = brentq(lambda p: td_fixed_point(P, r, Phi, [p, 1 - p], 0.99).A.item(), 0.5, 1.0)
+    ratios = []
+    for distance in (1e-2, 1e-4, 1e-6):
+        d = np.array([singular - distance, 1 - singular + distance])
+        error = rmsve(Phi @ td_fixed_point(P, r, Phi, d, 0.99).w, v, d)
+        ratios.append(error / best_representable(Phi, v, d).error)
+    assert ratios[0] > error_bound(1.0, 0.99)
+    assert ratios[1] > 50 * ratios[0]
+    assert ratios[2] > 50 * ratios[1]
 
 
 def test_the_bound_by_hand():
     assert error_bound(1.0, 0.6) == pytest.approx(1.25)
     assert error_bound(1.0, 0.9, 1.0) == 1.0
     assert error_bound(1.0, 1.0) == np.inf
+    assert error_bound(1.0, 0.9, n_steps=3) == pytest.approx(1 / np.sqrt(1 - 0.9**6))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -281,9 +364,17 @@ def test_a_system_without_a_solution_has_no_fixed_point():
         _ = td_fixed_point(P, [1.0, 0.0], Phi, [1.0, 0.0], 0.5).w
 
 
-def test_lambda_has_a_range():
-    with pytest.raises(ConfigError, match="lam="):
-        td_fixed_point(np.eye(2), np.zeros(2), np.eye(2), [0.5, 0.5], 0.9, 1.5)
+@pytest.mark.parametrize(
+    ("lam", "n_steps", "message"), [(1.5, 1, "lam=1.5"), (0.0, 0, "n_steps=0"), (0.5, 2, "one of them, not both")]
+)
+def test_lambda_and_the_number_of_steps_have_ranges(lam, n_steps, message):
+    with pytest.raises(ConfigError, match=message):
+        td_fixed_point(np.eye(2), np.zeros(2), np.eye(2), [0.5, 0.5], 0.9, lam, n_steps=n_steps)
+
+
+def test_an_emphasis_that_is_infinite_is_refused():
+    with pytest.raises(InvalidModel, match="emphasis is infinite"):
+        emphasis(np.eye(2), [0.5, 0.5], 1.0)
 
 
 def test_measures_by_hand():
