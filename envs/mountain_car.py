@@ -131,11 +131,11 @@ class MountainCar(gymnasium.Env[NDArray[np.float64], Any]):
         )
         return self.compiled(), world
 
-    def leave(self, world: MountainCarWorld, *, in_episode: bool) -> None:
+    def leave(self, world: MountainCarWorld) -> None:
         """Take over from a compiled loop: everything is as if `step` and `reset` had been called."""
         self._steps, used = world.at.tolist()
         self._position, self._velocity = world.place.tolist()
-        self._running = in_episode
+        self._running = self._position < GOAL and self._steps != self._limit  # False for NaN: nothing has begun
         self.np_random.bit_generator.state = self._before
         self.np_random.random(used)
 

@@ -142,14 +142,16 @@ class SteppedByTable(gymnasium.Env[Any, Any]):
         draws = np.concatenate([drawn, self.np_random.random(max(n_draws - drawn.size, 0))])
         return self._compiled, TableWorld(np.array([self._state, self._steps, 0]), draws)
 
-    def leave(self, world: TableWorld, *, in_episode: bool) -> None:
+    def leave(self, world: TableWorld) -> None:
         """Take over from a compiled loop: everything is as if `step` and `reset` had been called."""
         generator, n_drawn = self._before
         self._state, self._steps, used = world.at.tolist()
-        self._row = self._row_of(self._state) if in_episode else OVER
-        self._draws = world.draws[used:n_drawn][::-1].tolist()
+        self._row = OVER if self._state < 0 or self._steps == self._limit else self._row_of(self._state)
         self.np_random.bit_generator.state = generator
-        self.np_random.random(max(used - n_drawn, 0))
+        drawn, more = world.draws[:n_drawn], used - n_drawn
+        if more > 0:  # by blocks, as `step` draws them
+            drawn, used = self.np_random.random(-(-more // _DRAWS) * _DRAWS), more
+        self._draws = drawn[used:][::-1].tolist()
 
     @cached_property
     def _compiled(self) -> TableDynamics:

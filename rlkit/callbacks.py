@@ -24,13 +24,22 @@ class Callback:
     """Watches a training run; override what you need, and nothing else costs time.
 
     A callback may log (`trainer.logger`), read the agent and the environment, and end the run (`trainer.stop()`).
+    One that overrides `on_step` has every step be taken in Python; `on_every` leaves compiled loops their speed.
+
+    Attributes:
+        every: steps between two calls of `on_every`; None for no calls.
     """
+
+    every: int | None = None
 
     def on_start(self, trainer: Trainer) -> None:
         """A call of `run` begins."""
 
     def on_step(self, trainer: Trainer, transition: Transition, metrics: Mapping[str, Any]) -> None:
         """The agent has learnt from a transition, and reported `metrics`."""
+
+    def on_every(self, trainer: Trainer) -> None:
+        """`trainer.step` is a multiple of `every`."""
 
     def on_episode(self, trainer: Trainer, episode: Episode) -> None:
         """An episode has ended."""
@@ -43,3 +52,8 @@ class Callback:
 
     def on_stop(self, trainer: Trainer) -> None:
         """A call of `run` ends, whatever the reason."""
+
+
+def overrides(callback: Callback, name: str) -> bool:
+    """Tell whether a callback does something in a method that `Callback` has."""
+    return getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)

@@ -6,13 +6,16 @@ import math
 import sys
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from rlkit.errors import Diverged
 
+LIMIT = 1e150
+"""How large a TD error, or any number that an agent reports, may be. From here on squares overflow, and with the next
+steps the weights do; so it is noticed while the weights can still be told."""
 
-def diverged(agent: Any, env: gymnasium.Env[Any, Any], step: int, what: str, remedy: str = "") -> Diverged:
+
+def diverged(agent: Any, env: Any, step: int, what: str, remedy: str = "") -> Diverged:
     """Return the error that says so.
 
     Args:
@@ -46,6 +49,6 @@ def _norm(arrays: list[Any]) -> float:
         return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
 
 
-def name_of(env: gymnasium.Env[Any, Any]) -> str:
+def name_of(env: Any) -> str:
     """Return the id that an environment was made by, or else its class's name."""
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__

@@ -54,12 +54,11 @@ class Evaluation(Callback):
 
     def __init__(self, env: gymnasium.Env[Any, Any], *, every: int = 10_000, episodes: int = 10) -> None:
         self.env = env
-        self.every = check_count("every", every)
+        self.every: int = check_count("every", every)
         self.episodes = check_count("episodes", episodes)
 
-    def on_step(self, trainer: Trainer, transition: Any, metrics: Any) -> None:  # noqa: ARG002 (a callback's arguments)
-        """Evaluate when it is time."""
-        if trainer.step % self.every == 0:
-            finished = evaluate(trainer.agent, self.env, episodes=self.episodes)
-            trainer.logger.scalar("eval/mean_reward", sum(e.reward for e in finished) / len(finished), trainer.step)
-            trainer.logger.scalar("eval/mean_ep_length", sum(e.length for e in finished) / len(finished), trainer.step)
+    def on_every(self, trainer: Trainer) -> None:
+        """Evaluate."""
+        finished = evaluate(trainer.agent, self.env, episodes=self.episodes)
+        trainer.logger.scalar("eval/mean_reward", sum(e.reward for e in finished) / len(finished), trainer.step)
+        trainer.logger.scalar("eval/mean_ep_length", sum(e.length for e in finished) / len(finished), trainer.step)

@@ -162,19 +162,20 @@ class _Plan:
         step = done = 0
         run.begin(agent.seed)
         while done < self.length and not self.given_up.is_set():
-            piece = min(self.every or self.length, self.length - done)
+            piece = (
+                self.length - done if self.every is None else min(self.every - done % self.every, self.length - done)
+            )
             limits = (piece, None) if self.episodes is None else (None, piece)
-            for stretch in run.stretches(*limits, stop_on_divergence=self.stop_on_divergence):
-                step += stretch.steps
-                returns.append(stretch.returns)
-                lengths.append(stretch.lengths)
-                if stretch.diverged:
-                    raise diverged(agent, env, step, f"td_error is {stretch.error}")
-                done += stretch.steps if self.episodes is None else len(stretch.returns)
-                self.done[place] = done
-                if self.given_up.is_set():
-                    break
-            if self.every and done % self.every == 0:
+            stretch = run.stretch(*limits, stop_on_divergence=self.stop_on_divergence)
+            step += stretch.steps
+            returns.append(stretch.returns)
+            lengths.append(stretch.lengths)
+            if stretch.diverged:
+                raise diverged(agent, env, step, f"td_error is {stretch.error:g}")
+            progress = stretch.steps if self.episodes is None else len(stretch.returns)
+            done += progress
+            self.done[place] = done
+            if progress and self.every and done % self.every == 0:
                 records += self.noted(agent)
         return _Result(np.concatenate(returns), np.concatenate(lengths), records, agent)
 

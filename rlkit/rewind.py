@@ -34,10 +34,15 @@ class Rewind:
 
     def reset(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
         """Reset the environment, noting how."""
-        if self._recording and not self._is_open():
+        if self.needs_actions:
             self._start = {"seed": seed} if seed is not None else self._before_reset()
             self.actions = []
         return self.env.reset(seed=seed)
+
+    @property
+    def needs_actions(self) -> bool:
+        """Whether every action must be noted in `actions`."""
+        return self._recording and not self._is_open()
 
     def state(self, *, in_episode: bool) -> dict[str, Any]:
         """Return the state of the environment, as plain data."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from rlkit.divergence import LIMIT
 from rlkit.errors import RlkitError
 
 
@@ -21,8 +22,8 @@ class Means:
         self._unread: dict[str, list[Any]] = {}
 
     def add(self, metrics: Mapping[str, Any]) -> str | None:
-        """Take in numbers by name; return the name of one that is not finite, None where all are."""
-        sums = self._sums
+        """Take in numbers by name; return the name of one that is beyond all bounds, None where none is."""
+        sums, bad = self._sums, None
         try:
             items = metrics.items()
         except AttributeError:
@@ -35,24 +36,30 @@ class Means:
                     self._unread.setdefault(name, []).append(value.detach())
                     continue
                 value = _number(name, value)
-            if not math.isfinite(value):
-                return name
+            if not -LIMIT < value < LIMIT:
+                bad = name
             entry = sums.get(name)
             if entry is None:
                 sums[name] = [value, 1.0]
             else:
                 entry[0] += value
                 entry[1] += 1.0
-        return None
+        return bad
+
+    def sum_of(self, name: str) -> float:
+        """Return the sum of a number so far; -0.0, which adds nothing to any number, if there was none."""
+        return self._sums[name][0] if name in self._sums else -0.0
+
+    def advance(self, name: str, total: float, count: int) -> None:
+        """Have a number's sum be `total`, after that many more."""
+        if count:
+            self._sums[name] = [total, self._sums.get(name, (0.0, 0.0))[1] + count]
 
     def read_tensors(self) -> str | None:
-        """Read the tensors that came in; return the name of one that is not finite, None where all are."""
+        """Read the tensors that came in; return the name of one that is beyond all bounds, None where none is."""
         unread, self._unread = self._unread, {}
-        for name, values in unread.items():
-            for value in values:
-                if (bad := self.add({name: value.item()})) is not None:
-                    return bad
-        return None
+        added = [self.add({name: value.item()}) for name, values in unread.items() for value in values]
+        return next((bad for bad in added if bad is not None), None)
 
     def take(self) -> dict[str, float]:
         """Return the means, and start anew; call `read_tensors` first."""
@@ -94,6 +101,13 @@ class EpisodeStatistics:
         self.lengths.append(self.length)
         self.total, self.length = 0.0, 0
         return ended
+
+    def extend(self, returns: list[float], lengths: list[int], total: float, length: int) -> None:
+        """Count several episodes that ended, and where the one after them is."""
+        self.count += len(returns)
+        self.returns.extend(returns[-self.WINDOW :])
+        self.lengths.extend(lengths[-self.WINDOW :])
+        self.total, self.length = total, length
 
     def means(self) -> dict[str, float]:
         """Return the means over the window, nothing while it is empty."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 from tqdm import tqdm
 
 from rlkit import checkpoint
 from rlkit.agent import Agent
-from rlkit.callbacks import Callback, Episode
+from rlkit.callbacks import Callback, Episode, overrides
+from rlkit.compiled.run import CompiledRun
 from rlkit.config import check_count
 from rlkit.divergence import diverged, name_of
 from rlkit.errors import CheckpointError, ConfigError, Diverged, InvalidTransition, SpaceError
@@ -26,8 +28,10 @@ from rlkit.spaces import finder_of_faults, keeper
 from rlkit.statistics import EpisodeStatistics, Means
 from rlkit.transition import Transition
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
+FIRST_SECONDS, SECONDS_BETWEEN_CHECKPOINTS = 5.0, 60.0  # so that a run that diverges soon has one to go back to
 SHARE_FOR_CHECKPOINTS = 0.05  # of the time, at most, where no interval is given
+WORTH_COMPILING = 20_000  # steps of a run: in Python 0.1 s, and about 0.3 s go into loading a compiled loop
+WORTH_A_STRETCH = 16  # steps: going into the compiled loop and back takes as long as these do in Python
 
 
 class Trainer:
@@ -37,7 +41,11 @@ class Trainer:
     are checked, callbacks are told. No transition ever crosses an episode. The environment's first reset takes
     the agent's seed. Logs get SB3's tags: `rollout/ep_rew_mean`, `rollout/ep_len_mean` (over the last 100 episodes),
     `rollout/exploration_rate`, `time/fps`, `time/total_timesteps`, and `train/...` for the mean of each of the agent's
-    metrics.
+    metrics; `features/clipped` and `features/collisions`, once there are any, count what linear features could not tell
+    apart.
+
+    Where agent and environment have a compiled form (`rlkit.compiled`), nobody watches every step, and there are enough
+    steps, they are taken in a compiled loop: the same, to the bit, and a hundred times faster.
 
     Args:
         agent: what learns.
@@ -45,8 +53,8 @@ class Trainer:
         callbacks: what else watches.
         directory: the run's folder, for logs and checkpoints; None writes nothing. Where it holds a run already,
             a new one goes to `directory-2` and so on.
-        checkpoint_every: steps between checkpoints. None: once a minute at most, or less often if saving is slow. There
-            is always one at the start, at the end of `run`, and when interrupted.
+        checkpoint_every: steps between checkpoints. None: after 5 s, 10 s, 20 s and so on, and then once a minute, or
+            less often if saving is slow. There is always one at the start, at the end of `run`, and when interrupted.
         keep_checkpoints: the newest that are kept.
         log_every: steps between two rows of the log.
         console: print each row as a table.
@@ -54,6 +62,11 @@ class Trainer:
         truth: whether to add `truth/...` to the log, the agent's exact error, where the environment knows its model and
             the problem is small (`rlkit.truth.TruthCallback` says what, and asks for it explicitly). At most 5 % of the
             time goes into it, besides solving the model once; rows that would cost more go without.
+        stop_on_divergence: whether a TD error, or another number that the agent reports, beyond 1e150 ends the run, as
+            do weights that are not finite. False goes on with whatever numbers come, and warns, once, that there are
+            no checkpoints of such.
+
+    Every checkpoint is finite: the last one before a divergence stays.
 
     Attributes:
         step: transitions learnt from.
@@ -80,6 +93,7 @@ class Trainer:
         console: bool = False,
         progress: bool | None = None,
         truth: bool = True,
+        stop_on_divergence: bool = True,
     ) -> None:
         _check_pair(agent, env)
         self.agent = agent
@@ -92,6 +106,7 @@ class Trainer:
         self.console = console
         self.progress = progress
         self.truth = truth
+        self.stop_on_divergence = stop_on_divergence
 
         self.step = 0
         self.episodes = EpisodeStatistics()
@@ -100,6 +115,8 @@ class Trainer:
         self.folder: RunFolder | None = None
 
         self._watching: list[Callback] = []
+        self._awaiting: list[Callback] = []  # those that are told of episodes
+        self._timed: list[tuple[int, Callback]] = []  # those with an interval of their own
         self._truth: Callback | None = None  # made when first used
         self._means = Means()
         self._rewind = Rewind(env, recording=directory is not None)
@@ -131,6 +148,7 @@ class Trainer:
         """
         steps = check_count("steps", steps, at_least=0)
         self._watching = self._watchers()
+        self._timed = [(c.every, c) for c in self._watching if c.every is not None and overrides(c, "on_every")]
         self.agent.prepare(self.step + steps)
         self._open()
         self._began = (time.monotonic(), self.step)
@@ -140,7 +158,11 @@ class Trainer:
             for callback in self._watching:
                 callback.on_start(self)
             with Interrupts() as interrupts:
-                self._loop(steps, interrupts)
+                try:
+                    self._loop(interrupts)
+                except Diverged:
+                    self._write_row()
+                    raise
                 if interrupts.caught is None and self.step > self._logged:
                     self._log()
                 self._save(final=True)
@@ -197,21 +219,60 @@ class Trainer:
             self._truth = TruthInLog()
         return [*self.callbacks, self._truth]
 
-    def _loop(self, steps: int, interrupts: Interrupts) -> None:
-        watchers = [callback for callback in self._watching if type(callback).on_step is not Callback.on_step]
+    def _loop(self, interrupts: Interrupts) -> None:
+        self._awaiting = [callback for callback in self._watching if overrides(callback, "on_episode")]
+        watchers = [callback for callback in self._watching if overrides(callback, "on_step")]
+        compiled = None if watchers else self._compiled_run()
         hidden = None if self.progress is None else not self.progress
-        with tqdm(total=steps, delay=2, disable=hidden, unit="step", file=sys.stderr) as bar:
-            for _ in range(steps):
-                if interrupts.caught is not None or self._stopping:
-                    break
-                transition, metrics = self._take_step()
-                bar.update()
-                for callback in watchers:
-                    callback.on_step(self, transition, metrics)
-                if transition.terminated or transition.truncated:
-                    self._end_episode()
+        with tqdm(total=self._end - self.step, delay=2, disable=hidden, unit="step", file=sys.stderr) as bar:
+            while self.step < self._end and interrupts.caught is None and not self._stopping:
+                before = self.step
+                if compiled is not None:
+                    self._take_stretch(compiled)
+                else:
+                    self._take_watched_step(watchers)
+                bar.update(self.step - before)
                 if self.step >= self._due:
                     self._do_what_is_due()
+
+    def _compiled_run(self) -> CompiledRun | None:
+        """Return the compiled loop that is to take the steps, None where Python is."""
+        intervals = [self.log_every, self.checkpoint_every, *(every for every, _ in self._timed)]
+        if self._end - self.step < WORTH_COMPILING or self._rewind.needs_actions:
+            return None
+        if min(interval for interval in intervals if interval is not None) < WORTH_A_STRETCH:
+            return None
+        return CompiledRun.of(self.agent, self.env)
+
+    def _take_stretch(self, run: CompiledRun) -> None:
+        """Take steps in the compiled loop, until something else is due, or somebody is to be told of an episode."""
+        if not self._in_episode and self.step == 0:
+            self._begin_episode()
+        episodes, means = self.episodes, self._means
+        run.in_episode, run.length, run.total = self._in_episode, episodes.length, episodes.total
+        run.error_sum = means.sum_of("td_error")
+        stretch = run.stretch(
+            min(self._due, self._end) - self.step,
+            1 if self._awaiting else None,
+            stop_on_divergence=self.stop_on_divergence,
+        )
+        self.step += stretch.steps
+        self._observation, self._in_episode, self.info = self._keep(run.observation()), run.in_episode, {}
+        means.advance("td_error", run.error_sum, stretch.steps)
+        returns, lengths = stretch.returns.tolist(), stretch.lengths.tolist()
+        episodes.extend(returns, lengths, run.total, run.length)
+        if stretch.diverged:
+            raise self._diverged(f"td_error is {stretch.error:g}")
+        if self._awaiting and returns:
+            self._tell_of_episode(returns[0], lengths[0])
+
+    def _take_watched_step(self, watchers: list[Callback]) -> None:
+        transition, metrics = self._take_step()
+        for callback in watchers:
+            callback.on_step(self, transition, metrics)
+        if transition.terminated or transition.truncated:
+            self._in_episode = False
+            self._tell_of_episode(*self.episodes.end())
 
     def _take_step(self) -> tuple[Transition, Mapping[str, Any]]:
         """Act, step, check, learn, check."""
@@ -234,8 +295,8 @@ class Trainer:
         self._observation = next_observation
         self.episodes.total += reward
         self.episodes.length += 1
-        if metrics and (bad := self._means.add(metrics)) is not None:
-            raise self._diverged(f"{bad} is {metrics[bad]}")
+        if metrics and (bad := self._means.add(metrics)) is not None and self.stop_on_divergence:
+            raise self._diverged(f"{bad} is {float(metrics[bad]):g}")
         return transition, metrics
 
     def _begin_episode(self) -> None:
@@ -246,13 +307,9 @@ class Trainer:
             raise self._invalid("observation after reset", fault)
         self._in_episode = True
 
-    def _end_episode(self) -> None:
-        self._in_episode = False
-        total, length = self.episodes.end()
-        if self._watching:
-            episode = Episode(total, length, self.episodes.count)
-            for callback in self._watching:
-                callback.on_episode(self, episode)
+    def _tell_of_episode(self, total: float, length: int) -> None:
+        for callback in self._awaiting:
+            callback.on_episode(self, Episode(total, length, self.episodes.count))
 
     def _checked_reward(self, reward: Any) -> float:
         try:
@@ -281,8 +338,13 @@ class Trainer:
         self._due = self._logged + self.log_every
         if self.checkpoint_every is not None and self.folder is not None:
             self._due = min(self._due, self._tried + self.checkpoint_every)
+        for every, _ in self._timed:
+            self._due = min(self._due, self.step - self.step % every + every)
 
     def _do_what_is_due(self) -> None:
+        for every, callback in self._timed:
+            if self.step % every == 0:
+                callback.on_every(self)
         if self.step >= self._logged + self.log_every:
             self._log()
         if self._is_save_due():
@@ -294,29 +356,42 @@ class Trainer:
             return False
         if self.checkpoint_every is not None:
             return self.step >= self._tried + self.checkpoint_every
-        pause = max(SECONDS_BETWEEN_CHECKPOINTS, self._save_took / SHARE_FOR_CHECKPOINTS)
-        return time.monotonic() - self._tried_at >= pause
+        now = time.monotonic()
+        pause = min(max(self._tried_at - self._began[0], FIRST_SECONDS), SECONDS_BETWEEN_CHECKPOINTS)
+        return now - self._tried_at >= max(pause, self._save_took / SHARE_FOR_CHECKPOINTS)
 
     def _log(self) -> None:
         """Write a row: what has been learnt since the last one."""
         self._read_tensors()
+        self._check_weights()
+        self._write_row()
+        for callback in self._watching:
+            callback.on_log(self, final=self._stopping or self.step == self._end)
+        self.logger.flush()
+
+    def _write_row(self) -> None:
         row = self.episodes.means()
         rate = getattr(self.agent, "exploration_rate", None)
         if rate is not None:
             row["rollout/exploration_rate"] = rate
+        for tag in ("clipped", "collisions"):
+            if count := getattr(self.agent, f"n_{tag}", 0):
+                row[f"features/{tag}"] = count
         began, step = self._began
         row["time/fps"] = (self.step - step) / max(time.monotonic() - began, 1e-9)
         row["time/total_timesteps"] = self.step
         row |= {f"train/{name}": mean for name, mean in self._means.take().items()}
         self.logger.scalars(row, self.step)
-        for callback in self._watching:
-            callback.on_log(self, final=self._stopping or self.step == self._end)
-        self.logger.flush()
         self._logged = self.step
 
     def _read_tensors(self) -> None:
-        if (bad := self._means.read_tensors()) is not None:
+        if (bad := self._means.read_tensors()) is not None and self.stop_on_divergence:
             raise self._diverged(f"{bad} is not finite")
+
+    def _check_weights(self) -> None:
+        w = getattr(self.agent, "w", None)
+        if self.stop_on_divergence and isinstance(w, np.ndarray) and w.dtype.kind == "f" and not np.isfinite(w).all():
+            raise self._diverged("a weight is not finite")
 
     def _save(self, *, final: bool = False) -> None:
         """Write a checkpoint, if there is a folder and something new to save.
@@ -336,7 +411,9 @@ class Trainer:
                 raise
             self.logger.warn(f"{error}; the run goes on, and the last checkpoint stays")
         except Diverged as error:
-            raise self._diverged(str(error)) from None
+            if self.stop_on_divergence:
+                raise self._diverged(str(error)) from None
+            self.logger.warn(f"{error}: of that there are no checkpoints, and the last finite one stays")
         else:
             self._saved = (self.step, self._logged)
             self.folder.prune(self.keep_checkpoints)
@@ -371,7 +448,9 @@ class Trainer:
         return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")
 
     def _diverged(self, what: str) -> Diverged:
-        return diverged(self.agent, self.env, self.step, what)
+        saved = [] if self.folder is None else self.folder.saved()
+        last = f"the last finite checkpoint is {saved[0]}" if saved else "no checkpoint was written"
+        return diverged(self.agent, self.env, self.step, what, f"; {last}")
 
 
 def train(
@@ -384,11 +463,12 @@ def train(
     callbacks: Iterable[Callback] = (),
     checkpoint_every: int | None = None,
     truth: bool = True,
+    stop_on_divergence: bool = True,
 ) -> Trainer:
     """Train an agent in one line; called again with the same agent and environment, it continues.
 
     Args:
-        agent, env, directory, callbacks, checkpoint_every, truth: as for `Trainer`.
+        agent, env, directory, callbacks, checkpoint_every, truth, stop_on_divergence: as for `Trainer`.
         steps: how many more steps to take; with `resume`, how many the whole run has.
         resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint.
 
@@ -401,6 +481,7 @@ def train(
         trainer = Trainer(agent, env, directory=directory, checkpoint_every=checkpoint_every)
         vars(agent)["_trainer"] = trainer
     trainer.callbacks, trainer.truth = _checked_callbacks(callbacks), truth
+    trainer.stop_on_divergence = stop_on_divergence
     if resume and trainer.folder is None and directory is not None and RunFolder(directory).saved():
         trainer.resume()
     steps = check_count("steps", steps, at_least=0)

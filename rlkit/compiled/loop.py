@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rlkit.compiled.dynamics import draws_left, observation, reset, step
 from rlkit.compiled.learners import begin, decide, observe, ratio
 from rlkit.compiling import njit
+from rlkit.divergence import LIMIT
 from rlkit.updates.rule import room
 
 STEPS_LEFT, EPISODES_LEFT, IN_EPISODE, LENGTH, ENDED, DIVERGED = 0, 1, 2, 3, 4, 5  # entries of `account`
 RETURN, ERRORS, ERROR = 0, 1, 2  # entries of `sums`
-UNWATCHED = -1  # `account[DIVERGED]` where a TD error need not be finite
+UNWATCHED = -1  # `account[DIVERGED]` where a TD error may be anything
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -20,13 +20,13 @@ def loop(dynamics: Any, world: Any, learner: Any, account: Any, sums: Any, retur
     """Step until something has to be done in Python.
 
     That is: so many steps or episodes are done, the numbers drawn beforehand or the learner's room run out, `returns`
-    is full, or a TD error is not finite.
+    is full, or a TD error is beyond all bounds.
 
     Args:
         dynamics, world: the environment (`rlkit.compiled.dynamics`).
         learner: what learns (`rlkit.compiled.learners`).
         account: int64 `(6,)`: steps and episodes still to be done, whether an episode is under way and how long it is
-            so far, episodes ended in this call, whether a TD error was not finite (1, or `UNWATCHED` at first).
+            so far, episodes ended in this call, whether a TD error was (1, or `UNWATCHED` at first).
         sums: float64 `(3,)`: the return of the episode so far, the sum of all TD errors, the latest one.
         returns, lengths: of the episodes that ended, float64 and int64, of one length.
     """
@@ -53,7 +53,7 @@ def loop(dynamics: Any, world: Any, learner: Any, account: Any, sums: Any, retur
             returns[ended], lengths[ended] = total, length
             running, length, total = False, 0, 0.0
             ended += 1
-        if watched and not math.isfinite(error):
+        if watched and not abs(error) < LIMIT:
             account[DIVERGED] = 1
             break
     account[STEPS_LEFT], account[EPISODES_LEFT] = steps_left, account[EPISODES_LEFT] - ended

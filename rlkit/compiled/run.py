@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from gymnasium import Env
+from gymnasium.wrappers import OrderEnforcing, TimeLimit
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from rlkit.compiled.dynamics import draws_left, observation
 from rlkit.compiled.loop import (
     DIVERGED,
     ENDED,
@@ -26,10 +29,11 @@ from rlkit.compiled.loop import (
     loop,
 )
 from rlkit.features.encoding import direct
+from rlkit.rewind import TRANSPARENT
 from rlkit.updates.rule import room
 
 _UNLIMITED = 1 << 62
-_DRAWS = 1 << 16  # the most numbers drawn at a time
+_FEWEST_DRAWS, _MOST_DRAWS = 1 << 8, 1 << 16  # numbers drawn at a time: twice what was used the last time
 _EPISODES = 1 << 12  # the most episodes noted at a time
 _STRETCH_SECONDS = 0.1  # how long nobody looks whether to stop
 
@@ -40,15 +44,13 @@ class Stretch(NamedTuple):
     Attributes:
         steps: transitions learnt from.
         returns, lengths: of the episodes that ended, float64 and int64 `(N,)`.
-        error_sum: sum of the TD errors, in order.
         error: the latest TD error.
-        diverged: whether it was not finite, which ended the call.
+        diverged: whether it was beyond `rlkit.divergence.LIMIT`, which ended the call.
     """
 
     steps: int
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
-    error_sum: float
     error: float
     diverged: bool
 
@@ -58,25 +60,44 @@ class CompiledRun:
 
     Attributes:
         in_episode: whether an episode is under way, of `length` steps and `total` reward so far.
+        error_sum: what the TD errors have been added to, one by one. (-0.0 is what adds nothing to any number.)
     """
 
-    def __init__(self, agent: Any, env: Env[Any, Any]) -> None:
+    def __init__(self, agent: Any, env: Env[Any, Any], limit: int | None, wrappers: list[Any]) -> None:
         self.agent = agent
         self.env: Any = env.unwrapped
         self.in_episode, self.length, self.total = False, 0, 0.0
+        self.error_sum = -0.0
+        self._limit = limit
+        self._wrappers = wrappers
         self._entry: Callable[..., None] | None = None
-        self._block = 1024
+        self._draws = _FEWEST_DRAWS
         self._piece = 1 << 14
 
     @classmethod
     def of(cls, agent: Any, env: Any) -> Self | None:
-        """Return one, or None where the agent or the environment has no compiled form, or a wrapper is in between."""
+        """Return one, or None where there cannot be one that does what stepping in Python would.
+
+        That is where the agent or the environment has no compiled form, or a subclass redefines in Python what it
+        stands for, or a wrapper may change what is seen or paid.
+        """
         bare = env.unwrapped
-        if env is not bare or not callable(getattr(bare, "compiled", None)):
+        wrappers = []
+        while env is not bare:
+            if type(env) not in TRANSPARENT:
+                return None
+            wrappers.append(env)
+            env = env.env
+        if not _speaks_for(bare, "step", "reset", by=("compiled", "_row_of")):
             return None
-        if not callable(getattr(agent, "compiled", None)) or agent.compiled() is None or bare.compiled() is None:
+        if not _speaks_for(agent, "act", "update", by=("compiled", "learner", "rule")):
             return None
-        return cls(agent, env)
+        if agent.compiled() is None or (dynamics := bare.compiled()) is None:
+            return None
+        limits = [int(layer._max_episode_steps) for layer in wrappers if type(layer) is TimeLimit]
+        if limits and not hasattr(dynamics, "limit"):
+            return None
+        return cls(agent, bare, min(limits) if limits else None, wrappers)
 
     def begin(self, seed: int | None) -> None:
         """Begin the first episode with a seed, as `Trainer` does; later ones begin by themselves."""
@@ -88,7 +109,7 @@ class CompiledRun:
 
         Args:
             steps, episodes: how many; None for any number.
-            stop_on_divergence: whether a TD error that is not finite ends it.
+            stop_on_divergence: whether a TD error beyond all bounds ends it.
         """
         at_first = _UNLIMITED if steps is None else steps
         account = np.array(
@@ -96,45 +117,74 @@ class CompiledRun:
         )
         if not stop_on_divergence:
             account[DIVERGED] = UNWATCHED
-        sums = np.array([self.total, 0.0, 0.0])
+        sums = np.array([self.total, self.error_sum, 0.0])
         returns, lengths = [np.empty(0)], [np.empty(0, np.int64)]
-        most = min(_EPISODES, int(account[EPISODES_LEFT]))
         while account[STEPS_LEFT] and account[EPISODES_LEFT] and account[DIVERGED] <= 0:
-            some_returns, some_lengths = np.empty(most), np.empty(most, np.int64)
-            learner = self._learner()
-            dynamics, world = self.env.enter(self._draws(account))
-            try:
-                self._call(dynamics, world, learner, account, sums, some_returns, some_lengths)
-            finally:
-                self.env.leave(world, in_episode=bool(account[IN_EPISODE]))
-            n = int(account[ENDED])
-            returns.append(some_returns[:n])
-            lengths.append(some_lengths[:n])
-        self.in_episode, self.length, self.total = bool(account[IN_EPISODE]), int(account[LENGTH]), float(sums[RETURN])
+            some_returns, some_lengths = self._call(account, sums)
+            returns.append(some_returns)
+            lengths.append(some_lengths)
+        self.in_episode, self.length = bool(account[IN_EPISODE]), int(account[LENGTH])
+        self.total, self.error_sum = float(sums[RETURN]), float(sums[ERRORS])
         return Stretch(
             at_first - int(account[STEPS_LEFT]),
             np.concatenate(returns),
             np.concatenate(lengths),
-            float(sums[ERRORS]),
             float(sums[ERROR]),
             bool(account[DIVERGED] > 0),
         )
 
-    def stretches(
+    def stretch(
         self, steps: int | None = None, episodes: int | None = None, *, stop_on_divergence: bool = True
-    ) -> Iterator[Stretch]:
-        """Do what `run` does in stretches of about a tenth of a second, so that somebody can look in between."""
-        steps_left = _UNLIMITED if steps is None else steps
-        while steps_left and episodes != 0:
-            began = time.perf_counter()
-            stretch = self.run(min(self._piece, steps_left), episodes, stop_on_divergence=stop_on_divergence)
+    ) -> Stretch:
+        """Do what `run` does for about a tenth of a second at most, so that somebody can look in between."""
+        began = time.perf_counter()
+        stretch = self.run(
+            self._piece if steps is None else min(self._piece, steps), episodes, stop_on_divergence=stop_on_divergence
+        )
+        if stretch.steps == self._piece:
             pace = _STRETCH_SECONDS / max(time.perf_counter() - began, 1e-9)
             self._piece = max(int(self._piece * min(max(pace, 0.5), 4.0)), 1)
-            steps_left -= stretch.steps
-            episodes = None if episodes is None else episodes - len(stretch.returns)
-            yield stretch
-            if stretch.diverged:
-                return
+        return stretch
+
+    def observation(self) -> Any:
+        """Return the latest observation, as the environment's `step` would: a state's number or a float64 array."""
+        seen = self._seen
+        return np.array(seen) if isinstance(seen, tuple) else int(seen)
+
+    def _call(
+        self, account: NDArray[np.int64], sums: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Run the loop until it comes back; return the returns and lengths of the episodes that ended."""
+        most = min(_EPISODES, int(account[EPISODES_LEFT]))
+        returns, lengths = np.empty(most), np.empty(most, np.int64)
+        learner = self._learner()
+        n_draws = min(2 * int(account[STEPS_LEFT]) + 2, self._draws)
+        dynamics, world = self.env.enter(n_draws)
+        if self._limit is not None:
+            own = dynamics.limit
+            dynamics = dynamics._replace(limit=self._limit if own < 0 else min(own, self._limit))
+        arguments = (dynamics, world, learner, account, sums, returns, lengths)
+        try:
+            if self._entry is None:
+                with saying(f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"):
+                    self._entry = direct(loop, *arguments)
+            self._entry(*arguments)
+        finally:
+            self._seen = observation(dynamics, world)
+            self._draws = min(max(2 * (n_draws - draws_left(dynamics, world)), _FEWEST_DRAWS), _MOST_DRAWS)
+            self.env.leave(world)
+            n = int(account[ENDED])
+            latest = account[LENGTH] if account[IN_EPISODE] else lengths[n - 1] if n else None
+            self._tell_wrappers(in_episode=bool(account[IN_EPISODE]), steps=None if latest is None else int(latest))
+        return returns[:n], lengths[:n]
+
+    def _tell_wrappers(self, *, in_episode: bool, steps: int | None) -> None:
+        """Have the wrappers know what they would have seen: that there was a reset, and how long the episode is."""
+        for layer in self._wrappers:
+            if isinstance(layer, OrderEnforcing):
+                layer._has_reset = layer._has_reset or in_episode
+            elif isinstance(layer, TimeLimit) and steps is not None:
+                vars(layer)["_elapsed_steps"] = steps
 
     def _learner(self) -> Any:
         """Return the agent's learner, with room to learn."""
@@ -144,23 +194,12 @@ class CompiledRun:
             learner = self.agent.compiled()
         return learner
 
-    def _draws(self, account: NDArray[np.int64]) -> int:
-        """Return how many random numbers to have ready: more at every call, up to what can be needed."""
-        self._block = min(2 * self._block, _DRAWS)
-        return min(2 * int(account[STEPS_LEFT]) + 2, self._block)
-
-    def _call(self, *arguments: Any) -> None:
-        if self._entry is None:
-            with saying(f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"):
-                self._entry = direct(loop, *arguments)
-        self._entry(*arguments)
-
 
 class saying:  # noqa: N801 (used like a function)
-    """Within, say a sentence on the standard error if it takes more than a second."""
+    """Within, say a sentence on the standard error if it takes more than a second; above any progress bar."""
 
     def __init__(self, sentence: str) -> None:
-        self._timer = threading.Timer(1.0, lambda: print(sentence, file=sys.stderr))
+        self._timer = threading.Timer(1.0, lambda: tqdm.write(sentence, file=sys.stderr))
 
     def __enter__(self) -> None:
         self._timer.daemon = True
@@ -168,3 +207,18 @@ class saying:  # noqa: N801 (used like a function)
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def _speaks_for(thing: Any, *names: str, by: tuple[str, ...]) -> bool:
+    """Tell whether compiled code, which `by` make, stands for what the named methods do.
+
+    It does where no subclass, and not the object itself, redefines one of them and none of `by`.
+    """
+    if not callable(getattr(thing, by[0], None)) or not set(names).isdisjoint(vars(thing)):
+        return False
+    for kind in type(thing).__mro__:
+        if not set(by).isdisjoint(vars(kind)):
+            return True
+        if not set(names).isdisjoint(vars(kind)):
+            return False
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ from rlkit.truth.yardstick import GainYardstick, Yardstick
 if TYPE_CHECKING:
     from rlkit.agent import Agent
     from rlkit.trainer import Trainer
-    from rlkit.transition import Transition
 
 SMALL = 10_000
 """States times actions up to which the truth is logged without being asked for."""
@@ -114,7 +113,7 @@ class TruthCallback(_Truth):
 
     def __init__(self, every: int = 1000) -> None:
         super().__init__()
-        self.every = check_count("every", every)
+        self.every: int = check_count("every", every)
         self._trainer: Trainer | None = None
 
     def on_start(self, trainer: Trainer) -> None:
@@ -126,10 +125,9 @@ class TruthCallback(_Truth):
             self.prepare(trainer)
             self._trainer = trainer
 
-    def on_step(self, trainer: Trainer, transition: Transition, metrics: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Measure when it is time."""
-        if trainer.step % self.every == 0:
-            self.measure(trainer)
+    def on_every(self, trainer: Trainer) -> None:
+        """Measure."""
+        self.measure(trainer)
 
 
 class TruthInLog(_Truth):
