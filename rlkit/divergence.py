@@ -45,8 +45,12 @@ def weight_norm(agent: Any) -> float | None:
 
 
 def _norm(arrays: list[Any]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
+    largest = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+    if not 0.0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(
+        sum(float(np.square(a / largest).sum()) for a in arrays)
+    )  # whose squares cannot overflow
 
 
 def name_of(env: Any) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import zipfile
 
 import gymnasium
+import numpy as np
 import pytest
 
-from rlkit import Callback, Trainer
+import rlkit
+from rlkit import Callback, Diverged, Trainer
 from rlkit import trainer as training
 from rlkit.agents.control.sarsa import Sarsa
 from rlkit.agents.prediction.td import LinearTD
 from rlkit.compiled.run import CompiledRun
-from rlkit.envs import GridWorld, MountainCar, RandomWalk
-from rlkit.features import TileCoding
+from rlkit.envs import BairdStar, GridWorld, MountainCar, RandomWalk
+from rlkit.features import FeatureTable, TileCoding
 
 MAP = "S . . # .\n. X . . .\n. . . X G"
 
@@ -123,3 +126,80 @@ def test_a_run_that_stops_and_goes_on_in_another_way_ends_the_same(tmp_path, cho
     assert resumed.agent.rng.bit_generator.state == straight.agent.rng.bit_generator.state
     assert resumed.episodes.state_dict() == straight.episodes.state_dict()
     assert resumed.env.unwrapped.get_state() == straight.env.unwrapped.get_state()
+
+
+DIVERGED_AT = (
+    r"^LinearTD on RandomWalk, step 261: td_error is .*e\+1\d\d; the norm of the weights is .*e\+1\d\d; the last"
+)
+
+
+def explosive():
+    env = RandomWalk(5)
+    return LinearTD.for_env(env, seed=0, gamma=1.0, learning_rate=1e3), env
+
+
+@pytest.mark.parametrize("way", ["compiled", "python"])
+def test_divergence_is_noticed_in_its_step_and_the_last_finite_checkpoint_stays(tmp_path, choose, way):
+    choose(way)
+    trainer = Trainer(*explosive(), directory=tmp_path, checkpoint_every=50, log_every=50)
+    with pytest.raises(Diverged, match=DIVERGED_AT) as caught:
+        trainer.run(30_000)
+    assert np.isfinite(trainer.agent.w).all()
+    last = trainer.folder.saved()[0]
+    assert f"the last finite checkpoint is {last}" in str(caught.value)
+    assert trainer.step - 50 <= int(last.stem.removeprefix("step_")) < trainer.step
+    assert np.isfinite(LinearTD.load(tmp_path).w).all()
+    assert int(rows_of(tmp_path)[-1]["step"]) == trainer.step  # what it looked like is in the log
+
+
+@pytest.mark.parametrize("way", ["compiled", "python"])
+def test_a_run_may_go_on_after_divergence_with_finite_checkpoints_only(tmp_path, choose, way):
+    choose(way)
+    trainer = Trainer(
+        *explosive(), directory=tmp_path, checkpoint_every=200, log_every=500, stop_on_divergence=False, truth=False
+    )
+    with pytest.warns(UserWarning, match="no checkpoints, and the last finite one stays") as warned:
+        trainer.run(2_000)
+    assert len(warned) == 1
+    assert trainer.step == 2_000
+    assert [row["train/td_error"] for row in rows_of(tmp_path)][-1] == "nan"
+    assert np.isfinite(LinearTD.load(tmp_path).w).all()
+
+
+def test_a_weight_that_is_not_finite_ends_a_run_without_a_folder():
+    class Poisoned(LinearTD):
+        @dataclasses.dataclass(frozen=True, kw_only=True)
+        class Config(LinearTD.Config):
+            pass
+
+        def update(self, t):
+            self.w[0] = np.inf
+            return {}
+
+    env = RandomWalk(5)
+    with pytest.raises(Diverged, match=r"step 20: a weight is not finite; .* no checkpoint was written"):
+        Trainer(Poisoned.for_env(env), env).run(20)
+
+
+@pytest.mark.parametrize("way", ["compiled", "python"])
+def test_bairds_star_diverges_and_may(choose, way):
+    choose(way)
+    env = BairdStar()
+
+    def train(**arguments):
+        agent = LinearTD.for_env(
+            env,
+            policy=env.target_policy,
+            behaviour=env.behaviour_policy,
+            features=FeatureTable.for_env(env),
+            gamma=env.gamma,
+            learning_rate=0.5,
+            seed=0,
+        )
+        agent.w[:] = env.initial_weights
+        rlkit.train(agent, env, steps=30_000, **arguments)
+        return agent
+
+    with pytest.raises(Diverged, match=r"LinearTD on BairdStar, step \d+: td_error is"):
+        train()
+    assert np.isnan(train(stop_on_divergence=False).w).any()
