@@ -16,7 +16,7 @@ from rlkit.agents.prediction.base import check_coverage, probabilities
 from rlkit.config import bounded
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features
-from rlkit.networks import Inputs, mlp, target_of, update_target
+from rlkit.networks import Inputs, as_one_vector, mlp, target_of, update_target
 from rlkit.rollout import Rollout
 from rlkit.transition import Transition, Transitions
 from rlkit.updates.returns import choose_by_table, residual_gradient, return_errors, semi_gradient
@@ -126,14 +126,14 @@ class NeuralTD(Agent):
         self.inputs = Inputs(self.observation_space, config.features)
         self.network = mlp(self.inputs.n_inputs, config.network, 1, self.torch_generator)
         self.target_network = None if config.target_update_interval is None else target_of(self.network)
-        self.optimizer = self.make_optimizer()
+        self.optimizer = self.make_optimizer(as_one_vector(self.network))
         self.rollout = Rollout(config.train_freq + config.n_steps - 1)
         self.n_updates = 0
         self.follow(None)
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        """Return Adam for the network's parameters, its decay rates 0.9 and 0.999 and epsilon 1e-8."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate, fused=True)
+    def make_optimizer(self, parameters: torch.nn.Parameter) -> torch.optim.Optimizer:
+        """Return Adam for the network's parameters, laid out in one vector; its other constants are torch's."""
+        return torch.optim.Adam([parameters], lr=self.config.learning_rate, fused=True)
 
     def follow(self, policy: Any, behaviour: Any = None) -> None:
         """Evaluate a policy from now on; the arguments are those of `for_env`.
@@ -167,6 +167,10 @@ class NeuralTD(Agent):
         else:
             cumulative = self._probs(self._acting, observation).cumsum()[:-1]
         return int(cumulative.searchsorted(self.rng.random(), side="right"))
+
+    def probs(self, observation: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the policy that is evaluated, float64 `(A,)`."""
+        return self._probs(self.target_policy, observation)
 
     def act_batch(self, observations: Any) -> NDArray[np.int64]:
         """Return actions `(N,)` for N observations, stacked, drawn from the policy that acts."""
@@ -220,7 +224,7 @@ class NeuralTD(Agent):
             residual_gradient(errors, here, following, rollout.discount, rollout.rho, gradient)
         else:
             semi_gradient(errors, here, rollout.rho, gradient)
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)
         values.backward(torch.from_numpy(gradient).float())
         self._step()
         return {"td_error": float(errors.mean()), "loss": float(np.square(errors).mean() / 2)}
@@ -277,7 +281,7 @@ class NeuralTD(Agent):
         if isinstance(policy, np.ndarray):
             row: NDArray[np.float64] = policy[observation]
             return row
-        return probabilities("policy", policy.probs(observation), 1, self.action_space.n)[0]
+        return probabilities("policy", policy.probs(observation), 1, self.action_space.n).ravel()
 
     def _ratios(self, t: Transitions) -> NDArray[np.float64]:
         """Return pi(a | s) / b(a | s) of N transitions, `(N,)`.
