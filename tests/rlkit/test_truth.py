@@ -40,15 +40,10 @@ UNIFORM = np.full((25, 5), 0.2)
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
-def matrix(features, env):
-    Phi = features.matrix(env)
-    return Phi.toarray() if features.sparse else Phi  # [S, D]
-
-
 def features_of(env):
     kinds = {f"poly{size}": Polynomial.for_env(env, degree=degree) for degree, size in ((1, 3), (2, 6), (3, 10))}
     kinds |= {f"fourier_q{order}": Fourier.for_env(env, order=order) for order in range(1, 6)}
-    return {name: matrix(kind, env) for name, kind in kinds.items()} | {"tabular": np.eye(25)}
+    return {name: kind.matrix(env) for name, kind in kinds.items()} | {"tabular": np.eye(25)}
 
 
 FEATURES = features_of(GridWorld.load("zhao-5x5"))
