@@ -48,9 +48,7 @@ def _norm(arrays: list[Any]) -> float:
     largest = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
     if not 0.0 < largest < math.inf:
         return largest
-    return largest * math.sqrt(
-        sum(float(np.square(a / largest).sum()) for a in arrays)
-    )  # whose squares cannot overflow
+    return largest * math.sqrt(sum(float(np.square(a / largest).sum()) for a in arrays))  # no square overflows
 
 
 def name_of(env: Any) -> str:

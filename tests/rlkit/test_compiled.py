@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
+import signal
+import threading
 import zipfile
 
 import gymnasium
@@ -128,9 +131,7 @@ def test_a_run_that_stops_and_goes_on_in_another_way_ends_the_same(tmp_path, cho
     assert resumed.env.unwrapped.get_state() == straight.env.unwrapped.get_state()
 
 
-DIVERGED_AT = (
-    r"^LinearTD on RandomWalk, step 261: td_error is .*e\+1\d\d; the norm of the weights is .*e\+1\d\d; the last"
-)
+DIVERGED = r"^LinearTD on RandomWalk, step 99: td_error is 2\.5\d*e\+152; the norm of the weights is 2\.5\d*e\+155; the"
 
 
 def explosive():
@@ -142,7 +143,7 @@ def explosive():
 def test_divergence_is_noticed_in_its_step_and_the_last_finite_checkpoint_stays(tmp_path, choose, way):
     choose(way)
     trainer = Trainer(*explosive(), directory=tmp_path, checkpoint_every=50, log_every=50)
-    with pytest.raises(Diverged, match=DIVERGED_AT) as caught:
+    with pytest.raises(Diverged, match=DIVERGED) as caught:
         trainer.run(30_000)
     assert np.isfinite(trainer.agent.w).all()
     last = trainer.folder.saved()[0]
@@ -203,3 +204,137 @@ def test_bairds_star_diverges_and_may(choose, way):
     with pytest.raises(Diverged, match=r"LinearTD on BairdStar, step \d+: td_error is"):
         train()
     assert np.isnan(train(stop_on_divergence=False).w).any()
+
+
+class Diary(Callback):
+    """Notes what it is told and what it sees then, and ends the run with the fifth episode."""
+
+    def __init__(self):
+        self.lines = []
+
+    def on_episode(self, trainer, episode):
+        self.lines.append((tuple(episode), trainer.step, trainer.agent.w.tobytes(), trainer._observation))
+        if episode.number == 5:
+            trainer.stop()
+
+
+def test_callbacks_are_told_of_every_episode_in_its_step_and_can_end_the_run(choose):
+    diaries = []
+    for way in ("compiled", "python"):
+        choose(way)
+        diaries.append(Diary())
+        agent, env = grid()
+        trainer = Trainer(agent, env, callbacks=[diaries[-1]])
+        trainer.run(10_000)
+        assert trainer.step == diaries[-1].lines[-1][1] < 10_000
+    assert diaries[0].lines == diaries[1].lines
+    assert len(diaries[0].lines) == 5
+
+
+class Ticks(Callback):
+    every = 250
+
+    def __init__(self):
+        self.steps = []
+
+    def on_every(self, trainer):
+        self.steps.append(trainer.step)
+
+
+@pytest.mark.parametrize("way", ["compiled", "python"])
+def test_a_callback_with_an_interval_is_called_at_its_multiples(choose, way):
+    choose(way)
+    ticks = Ticks()
+    trainer = Trainer(*walk(), callbacks=[ticks])
+    trainer.run(600)
+    trainer.run(500)
+    assert ticks.steps == [250, 500, 750, 1000]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_compiled_run_soon_with_a_checkpoint(tmp_path, number):
+    threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
+    trainer = Trainer(*walk(), directory=tmp_path, log_every=10**12)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        trainer.run(10**12)
+    assert trainer.folder.saved()[0].name == f"step_{trainer.step:012d}.npz"
+    assert trainer.step > 10_000
+
+
+def is_compiled(agent, env):
+    return CompiledRun.of(agent, env) is not None
+
+
+def test_what_python_redefines_is_not_compiled():
+    class Noisy(RandomWalk):
+        def step(self, action):
+            state, reward, *rest = super().step(action)
+            return state, reward + self.np_random.normal(), *rest
+
+    class Careful(LinearTD):
+        def update(self, t):
+            return super().update(t._replace(reward=min(t.reward, 0.5)))
+
+    class Halved(LinearTD):
+        def rule(self):
+            return super().rule()
+
+    env = RandomWalk(5)
+    assert is_compiled(LinearTD.for_env(env), env)
+    assert is_compiled(Halved.for_env(env), env)
+    assert not is_compiled(LinearTD.for_env(env), Noisy(5))
+    assert not is_compiled(Careful.for_env(env), env)
+    watched = LinearTD.for_env(env)
+    watched.update = lambda t: {}
+    assert not is_compiled(watched, env)
+
+
+def test_only_wrappers_that_change_nothing_are_looked_through():
+    env = gymnasium.make("rlkit/RandomWalk5-v0", max_episode_steps=9)
+    agent = LinearTD.for_env(env)
+    checked = gymnasium.wrappers.OrderEnforcing(gymnasium.wrappers.PassiveEnvChecker(env))
+    assert is_compiled(agent, checked)
+    assert not is_compiled(agent, gymnasium.wrappers.TransformReward(env, lambda reward: 2 * reward))
+    assert not is_compiled(agent, gymnasium.wrappers.RecordEpisodeStatistics(env))
+
+
+def test_what_is_drawn_at_every_step_or_too_large_steps_in_python():
+    shown = GridWorld(MAP, render_mode="human")
+    assert not is_compiled(Sarsa.for_env(shown), shown)
+    large = GridWorld("\n".join(["G" + "." * 199] + ["." * 200] * 199))
+    assert not is_compiled(Sarsa.for_env(large), large)
+
+
+@pytest.mark.parametrize("pair", [walk, limited_grid, car])
+@pytest.mark.parametrize("steps", [1, 130, 600])
+def test_an_environment_comes_back_from_a_compiled_loop_as_if_it_had_stepped(pair, steps):
+    """Also with numbers drawn before: the future is the same, and so is the state, draws left over included."""
+    agent, env = pair()
+    other_agent, other = pair()
+    for one, its in ((agent, env), (other_agent, other)):
+        Trainer(one, its).run(77)
+    run = CompiledRun.of(agent, env)
+    run.in_episode = True
+    run.run(steps)
+    Trainer.run(continued(other_agent, other), steps)
+    assert env.unwrapped.get_state() == other.unwrapped.get_state()
+    assert agent.w.tobytes() == other_agent.w.tobytes()
+
+
+def continued(agent, env):
+    """Return a trainer in the midst of an episode."""
+    trainer = Trainer(agent, env)
+    state = env.unwrapped.get_state()
+    trainer._in_episode = True
+    trainer._observation = state["state"] if "state" in state else np.array([state["position"], state["velocity"]])
+    return trainer
+
+
+def test_what_was_clipped_and_what_collided_is_logged(tmp_path):
+    env = gymnasium.wrappers.TransformObservation(car()[1], lambda x: 2 * x, None)
+    features = TileCoding.for_env(env, size=64)
+    trainer = Trainer(Sarsa.for_env(env, features=features, seed=0), env, directory=tmp_path, log_every=50)
+    trainer.run(100)
+    first, last = rows_of(tmp_path)
+    assert 0 < float(first["features/clipped"]) <= float(last["features/clipped"]) == trainer.agent.n_clipped
+    assert 0 < float(first["features/collisions"]) <= float(last["features/collisions"]) == trainer.agent.n_collisions
