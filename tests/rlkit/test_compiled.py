@@ -331,7 +331,7 @@ def continued(agent, env):
 
 
 def test_what_was_clipped_and_what_collided_is_logged(tmp_path):
-    env = gymnasium.wrappers.TransformObservation(car()[1], lambda x: 2 * x, None)
+    env = gymnasium.wrappers.TransformObservation(car()[1], lambda x: 3 * x, None)
     features = TileCoding.for_env(env, size=64)
     trainer = Trainer(Sarsa.for_env(env, features=features, seed=0), env, directory=tmp_path, log_every=50)
     trainer.run(100)
