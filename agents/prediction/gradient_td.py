@@ -27,7 +27,7 @@ class GTD2(LinearPrediction):
     class Config(LinearPrediction.Config):
         """Hyperparameters of gradient-TD."""
 
-        second_learning_rate: float = bounded(0.1, above=0, help="step size of the second weights, beta; constant")
+        secondary_learning_rate: float = bounded(0.1, above=0, help="step size of the second weights, beta; constant")
 
     def setup(self) -> None:
         """Make the second weights."""
@@ -36,7 +36,7 @@ class GTD2(LinearPrediction):
 
     def rule(self) -> updates.GTD2 | updates.TDC:
         """Move the weights by alpha rho (phi - gamma phi') h.phi."""
-        return updates.GTD2(self.w, self.h, self.config.second_learning_rate)
+        return updates.GTD2(self.w, self.h, self.config.secondary_learning_rate)
 
 
 class TDC(GTD2):
@@ -51,4 +51,4 @@ class TDC(GTD2):
 
     def rule(self) -> updates.TDC:
         """Move the weights by alpha rho (delta phi - gamma phi' h.phi)."""
-        return updates.TDC(self.w, self.h, self.config.second_learning_rate)
+        return updates.TDC(self.w, self.h, self.config.secondary_learning_rate)
