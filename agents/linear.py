@@ -15,12 +15,12 @@ from rlkit.compiled.entries import act_one, update_one
 from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, Schedule
 from rlkit.compiled.randomness import new_stream
 from rlkit.config import bounded
-from rlkit.errors import SpaceError
+from rlkit.errors import CheckpointError, SpaceError
 from rlkit.features import Features, OneHot
 from rlkit.features.encoding import direct
 from rlkit.transition import Transition
-from rlkit.updates.memory import new_memory
-from rlkit.updates.traces import DenseTraces, SparseTraces, Traces, no_traces
+from rlkit.updates.memory import Memory, new_memory
+from rlkit.updates.traces import Traces, as_traces
 
 
 class LinearAgent(Agent):
@@ -130,15 +130,50 @@ class LinearAgent(Agent):
 
     def new_traces(self, cutoff: float = 0.0) -> dict[str, Any]:
         """Return traces that are all 0, in the form in which an attribute keeps them; `traces_of` is the way back."""
-        return no_traces(len(self.w), sparse=self.features.sparse, cutoff=cutoff)._asdict()
+        return {"z": np.zeros(len(self.w)), "cutoff": cutoff}
 
     def traces_of(self, kept: dict[str, Any]) -> Traces:
-        """Return the traces that an attribute keeps as a rule takes them."""
-        return (SparseTraces if self.features.sparse else DenseTraces)(**kept)
+        """Return the traces that an attribute keeps as a rule takes them.
+
+        Raises:
+            CheckpointError: they came from a file, and are not this agent's.
+        """
+        z: Any = kept.get("z")
+        cutoff = kept.get("cutoff")
+        if not _is_like(z, np.zeros(len(self.w))) or not isinstance(cutoff, float):
+            raise CheckpointError(f"{type(self).__name__}: the traces are not {len(self.w)} numbers and a cutoff")
+        return as_traces(z, sparse=self.features.sparse, cutoff=cutoff)
 
     def new_memory(self, size: int) -> dict[str, NDArray[Any]]:
-        """Return room for so many transitions, in the form in which an attribute keeps it; `Memory(**kept)` is back."""
+        """Return room for so many transitions, in the form in which an attribute keeps it; `memory_of` is back."""
         return new_memory(size, self.phi())._asdict()
+
+    def memory_of(self, kept: dict[str, NDArray[Any]], places: NDArray[np.int64], spare: int = 0) -> Memory:
+        """Return the transitions that an attribute keeps as a rule takes them.
+
+        Args:
+            kept: what `new_memory` returned.
+            places: numbers that have to be in [0, size - spare], size being how many transitions there is room for.
+            spare: see there.
+
+        Raises:
+            CheckpointError: they came from a file, and are not this agent's, or point out of its weights.
+        """
+        size = np.size(kept.get("first", 0))
+        expected = self.new_memory(size)
+        if kept.keys() != expected.keys() or not all(_is_like(kept[name], expected[name]) for name in expected):
+            raise CheckpointError(f"{type(self).__name__}: the transitions remembered are not {size} of this agent's")
+        phi, first = kept["phi"], kept["first"]
+        last = phi + first[:, None] if self.features.sparse else first[:, None] + np.arange(phi.shape[1])
+        if (
+            first.min() < 0
+            or last.min() < 0
+            or last.max() >= self.w.size
+            or places.min() < 0
+            or places.max() > size - spare
+        ):
+            raise CheckpointError(f"{type(self).__name__}: the transitions remembered are not of these features")
+        return Memory(**kept)
 
     @property
     def n_clipped(self) -> int:
@@ -162,3 +197,7 @@ class LinearAgent(Agent):
     def __getstate__(self) -> dict[str, Any]:
         derived = ("_bound", "_entries", "features")
         return {name: value for name, value in super().__getstate__().items() if name not in derived}
+
+
+def _is_like(array: Any, expected: NDArray[Any]) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype == expected.dtype and array.shape == expected.shape

@@ -21,7 +21,7 @@ def main(out: Path = Path("runs/04_q_learning"), steps: int = 150_000) -> float:
     """Learn Zhao's 5x5 grid world by trying actions at random, and compare with the exact solution."""
     env = GridWorld.load("zhao-5x5")
     watch = TruthCallback(every=500)
-    agent = QLearning.for_env(env, gamma=GAMMA, learning_rate=0.1, epsilon=1.0, seed=0)
+    agent = QLearning.for_env(env, gamma=GAMMA, learning_rate=0.1, exploration_final_eps=1.0, seed=0)
     trainer = Trainer(agent, env, callbacks=[watch], directory=out)
     trainer.run(steps)
 

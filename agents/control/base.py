@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rlkit.agents.linear import LinearAgent
 from rlkit.compiled.control import Control
 from rlkit.compiled.exploration import EpsilonGreedy, Softmax, epsilon_at
-from rlkit.compiled.learners import N_UPDATES
+from rlkit.compiled.learners import N_UPDATES, NONE, PENDING
 from rlkit.config import bounded
-from rlkit.errors import SpaceError
+from rlkit.errors import CheckpointError, SpaceError
 from rlkit.features import ActionBlocks, ActionFeatures, Features
 
 
@@ -68,7 +68,13 @@ class LinearControl(LinearAgent):
         return EpsilonGreedy(config.exploration_initial_eps, config.exploration_final_eps, self._decay)
 
     def learner(self) -> Control:
-        """Return the learner."""
+        """Return the learner.
+
+        Raises:
+            CheckpointError: a file said that an action is pending which does not exist.
+        """
+        if not NONE <= self._counts[PENDING] < self.action_space.n:
+            raise CheckpointError(f"{type(self).__name__}: action {self._counts[PENDING]} is pending, and is none")
         return Control(
             features=self.features.parameters,
             target=self.target(),
@@ -96,7 +102,8 @@ class LinearControl(LinearAgent):
         q, policy = self.action_values(np.asarray(observation)[None])[0], self.policy()
         if isinstance(policy, Softmax):
             weights: NDArray[np.float64] = np.exp((q - q.max()) / policy.temperature)
-            return weights / weights.sum()
+            weights /= weights.sum()
+            return weights
         greedy, epsilon = q == q.max(), epsilon_at(policy, self._counts[N_UPDATES])
         shares: NDArray[np.float64] = epsilon / q.size + (1.0 - epsilon) * greedy / greedy.sum()
         return shares
@@ -115,8 +122,7 @@ class LinearControl(LinearAgent):
             SpaceError: the observations are not numbered.
         """
         n_states = self._count_states()
-        table = self.w.reshape(-1, n_states).T
-        return table if self.is_table else self.action_values(np.arange(n_states))
+        return self.w.reshape(-1, n_states).T if self.is_table else self.action_values(np.arange(n_states))
 
     def action_values(self, observations: Any) -> NDArray[np.float64]:
         """Return q of N observations, float64 `(N, A)`."""

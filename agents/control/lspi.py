@@ -14,6 +14,7 @@ from rlkit.agents.control.base import LinearControl
 from rlkit.compiled.control import Greedy
 from rlkit.compiled.learners import N_CLIPPED, N_UPDATES
 from rlkit.config import bounded
+from rlkit.errors import CheckpointError
 from rlkit.transition import Transition
 from rlkit.updates import OneStep
 from rlkit.updates.lspi import lstdq
@@ -53,7 +54,8 @@ class LSPI(LinearControl):
         super().setup()
         size, discrete = self.config.buffer_size, isinstance(self.observation_space, spaces.Discrete)
         xs: Any = np.zeros(size, np.int64) if discrete else np.zeros((size, self.features._n_dims))
-        self._batch = [xs, np.zeros(size, np.int64), np.zeros(size), xs.copy(), np.zeros(size, np.bool_)]
+        self._observations, self._next_observations = xs, xs.copy()
+        self._actions, self._rewards, self._terminated = np.zeros(size, np.int64), np.zeros(size), np.zeros(size, bool)
         self.n_stored = 0
 
     def target(self) -> Greedy:
@@ -71,7 +73,7 @@ class LSPI(LinearControl):
         """Store the transition; when it is time, improve the policy."""
         x, next_x = self.as_input(t.observation), self.as_input(t.next_observation)
         k = self.n_stored % self.config.buffer_size
-        for array, value in zip(self._batch, (x, t.action, t.reward, next_x, t.terminated), strict=True):
+        for array, value in zip(self._batch(), (x, t.action, t.reward, next_x, t.terminated), strict=True):
             array[k] = value
         report = self.features.report()
         self.features(next_x, t.action, report)
@@ -86,6 +88,7 @@ class LSPI(LinearControl):
         Returns:
             how many policies that took, and by how much a weight moved in the end.
         """
+        self._check_stored()
         config, iterations, change = self.config, 0, np.inf
         while change > config.tolerance and iterations < config.max_iterations:
             w = self._weights_of_greedy_policy()
@@ -94,12 +97,26 @@ class LSPI(LinearControl):
             iterations += 1
         return {"policies": float(iterations), "weight_change": change}
 
+    def _batch(self) -> tuple[NDArray[Any], ...]:
+        return self._observations, self._actions, self._rewards, self._next_observations, self._terminated
+
     def _weights_of_greedy_policy(self) -> NDArray[np.float64]:
-        n, ridge, initial = min(self.n_stored, self.config.buffer_size), self.config.ridge, self.config.initial_value
-        A = np.diag(np.full(len(self.w), ridge))
-        b = np.full(len(self.w), ridge * initial)
+        config, n = self.config, min(self.n_stored, self.config.buffer_size)
+        A = np.diag(np.full(len(self.w), config.ridge))
+        b = np.full(len(self.w), config.ridge * config.initial_value)
         room = self.phi(), self.phi(), np.zeros(self.action_space.n)
-        batch = tuple(array[:n] for array in self._batch)
-        lstdq(self.features.parameters, batch, self.config.gamma, self.w, room, A, b)
+        batch = tuple(array[:n] for array in self._batch())
+        lstdq(self.features.parameters, batch, config.gamma, self.w, room, A, b)
         w: NDArray[np.float64] = np.linalg.solve(A, b)
         return w
+
+    def _check_stored(self) -> None:
+        """Check that what is stored exists: compiled code looks it up without looking.
+
+        Raises:
+            CheckpointError: it came from a file, and does not.
+        """
+        states = (self._observations, self._next_observations)
+        for numbers, n in (*((xs, self.features.n_states) for xs in states), (self._actions, self.action_space.n)):
+            if n is not None and (numbers.min() < 0 or numbers.max() >= n):
+                raise CheckpointError(f"{type(self).__name__}: stored transitions have numbers outside of [0, {n})")

@@ -15,7 +15,6 @@ from rlkit.compiled.learners import PENDING
 from rlkit.config import bounded
 from rlkit.transition import Transition
 from rlkit.updates.forward_view import LambdaReturn
-from rlkit.updates.memory import Memory
 
 _FIRST_ROOM = 256  # transitions
 
@@ -55,7 +54,7 @@ class MonteCarloControl(LinearControl):
 
     def rule(self) -> LambdaReturn:
         """Move the weights by alpha (G - q(s, a)) phi(s, a), when the episode has ended."""
-        return LambdaReturn(self.w, 1.0, Memory(**self._episode), self._n_held)
+        return LambdaReturn(self.w, 1.0, self.memory_of(self._episode, self._n_held), self._n_held)
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Remember the transition; if it is the last of its episode, learn from them all."""

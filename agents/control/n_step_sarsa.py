@@ -9,7 +9,6 @@ import numpy as np
 from rlkit.agents.control.base import LinearControl
 from rlkit.compiled.control import Sarsa as NextAction
 from rlkit.config import bounded
-from rlkit.updates.memory import Memory
 from rlkit.updates.n_step import NStep
 
 
@@ -39,4 +38,4 @@ class NStepSarsa(LinearControl):
 
     def rule(self) -> NStep:
         """Move the weights by alpha (G - q(s, a)) phi(s, a), n steps later."""
-        return NStep(self.w, Memory(**self._memory), self._at)
+        return NStep(self.w, self.memory_of(self._memory, self._at, spare=1), self._at)

@@ -11,17 +11,25 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlkit.agent import ReplayAgent
 from rlkit.config import bounded
 from rlkit.errors import SpaceError
 from rlkit.exploration import linear_decay
 from rlkit.features import Features
-from rlkit.networks import Inputs, OneByOne, as_one_vector, clip_gradient, mlp, target_of, update_target
+from rlkit.networks import Inputs, Passes, mlp, target_of, update_target
 from rlkit.replay import NStepBatch, NStepReplay, PrioritizedReplay
 from rlkit.transition import Transition
-from rlkit.updates.deep import double_q_target, dueling, huber_loss, q_learning_target
+from rlkit.updates.adam import adam
+from rlkit.updates.deep import (
+    double_q_target,
+    dueling,
+    dueling_slope,
+    huber_loss,
+    huber_slope,
+    q_learning_target,
+)
 
 
 class DQN(ReplayAgent):
@@ -41,6 +49,8 @@ class DQN(ReplayAgent):
         inputs: from observations to what the networks read.
         network: q, or where it is dueling v and the advantages: `[N, n_inputs]` to `[N, A]` or `[N, 1 + A]`.
         target: the network whose values are bootstrapped from.
+        moments: the running means that Adam keeps, float32 `(2, n_weights)`.
+        n_updates: how many batches were learnt from.
     """
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +96,9 @@ class DQN(ReplayAgent):
         n_outputs = n_actions + 1 if config.dueling else n_actions
         self.network = mlp(self.inputs.n_inputs, config.network, n_outputs, self.torch_generator)
         self.target = target_of(self.network)
-        self.optimizer = torch.optim.Adam([as_one_vector(self.network)], lr=config.learning_rate, fused=True)
+        n_weights = sum(parameter.numel() for parameter in self.network.parameters())
+        self.moments = np.zeros((2, n_weights), np.float32)
+        self.n_updates = 0
         self._total_steps = 0
 
     def make_buffer(self) -> NStepReplay:
@@ -115,17 +127,21 @@ class DQN(ReplayAgent):
         """Return the greedy action, the lowest where several are; with `explore`, one to learn from."""
         if explore and self.rng.random() < self.exploration_rate:
             return int(self.rng.random() * self.action_space.n)
-        outputs = self._greedy(observation)  # what dueling adds to all advantages changes no order
+        outputs = self._online.of_one(
+            self.inputs.read_one(observation)
+        )  # what dueling adds to all advantages changes no order
         return int(outputs[1:].argmax() if self.config.dueling else outputs.argmax())
 
     def probs(self, observation: Any) -> NDArray[np.float64]:
         """Return how likely each action is while it explores as it does now, float64 `(A,)`."""
         n_actions, epsilon = int(self.action_space.n), self.exploration_rate
-        return epsilon / n_actions + (1.0 - epsilon) * np.eye(n_actions)[self.act(observation)]
+        shares = np.full(n_actions, epsilon / n_actions)
+        shares[self.act(observation)] += 1.0 - epsilon
+        return shares
 
     def update(self, transition: Transition) -> Mapping[str, Any]:
         """Store the transition; when it is time, learn from batches, and move the target network."""
-        if self.config.prioritized:
+        if isinstance(self.buffer, PrioritizedReplay):
             self.buffer.beta = linear_decay(self.config.priority_beta, 1.0, self._total_steps, self.n_stored)
         metrics = super().update(transition)
         if self.n_stored % self.config.target_update_interval == 0:
@@ -136,44 +152,47 @@ class DQN(ReplayAgent):
         """Move the target network by `tau` towards the one that learns."""
         update_target(self.target, self.network, self.config.tau)
 
-    def learn_batch(self, batch: NStepBatch) -> Mapping[str, Tensor]:
+    @torch.no_grad()
+    def learn_batch(self, batch: NStepBatch) -> Mapping[str, Any]:
         """Move q(s, a) of a batch towards its targets, by one step of Adam."""
-        reward, discount, weight = torch.from_numpy(np.array([batch.reward, batch.discount, batch.weight])).float()
-        with torch.no_grad():
-            x = self.inputs(batch.observation)
-            next_x = self.inputs(batch.next_observation)
-            next_q_target = self.q(self.target, next_x)
-            if self.config.double:
-                y = double_q_target(reward, discount, next_q_target, self.q(self.network, next_x))
-            else:
-                y = q_learning_target(reward, discount, next_q_target)
-        q = self.q(self.network, x).gather(1, torch.from_numpy(batch.action)[:, None]).squeeze(1)  # [B]
-        loss = huber_loss(y - q, weight)
-        self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()
-        clip_gradient(self._vector.grad, self.config.max_grad_norm)
-        self.optimizer.step()
-        if self.config.prioritized:
-            self.buffer.set_priorities(batch.row, (y - q).detach().numpy())
-        return {"loss": loss.detach(), "mean_q": q.detach().mean()}
+        config, online = self.config, self._online
+        reward, discount, weight = torch.from_numpy(np.array([batch.reward, batch.discount, batch.weight], np.float32))
+        next_x = torch.from_numpy(self.inputs.read(batch.next_observation))
+        next_q_target = self.q(self._bootstrapped, next_x)
+        if config.double:
+            y = double_q_target(reward, discount, next_q_target, self.q(online, next_x))
+        else:
+            y = q_learning_target(reward, discount, next_q_target)
 
-    def q(self, network: nn.Module, x: Tensor) -> Tensor:
+        q = self.q(online, torch.from_numpy(self.inputs.read(batch.observation)))  # [B, A]
+        action = torch.from_numpy(batch.action)[:, None]
+        error = y - q.gather(1, action).squeeze(1)  # [B]
+        slope = torch.zeros_like(q).scatter_(1, action, huber_slope(error, weight)[:, None])
+        online.backward(dueling_slope(slope) if config.dueling else slope)
+        self.n_updates += 1
+        m, v = self.moments
+        adam(online.theta, online.gradient, m, v, self.n_updates, config.learning_rate, config.max_grad_norm)
+        if isinstance(self.buffer, PrioritizedReplay):
+            self.buffer.set_priorities(batch.row, error.numpy())
+        return {"loss": huber_loss(error, weight), "mean_q": q.mean()}
+
+    def q(self, passes: Passes, x: Tensor) -> Tensor:
         """Return a network's action values, `[N, A]`, for inputs `[N, n_inputs]`."""
-        out: Tensor = network(x)
+        out = passes.forward(x)
         return dueling(out[:, :1], out[:, 1:]) if self.config.dueling else out
 
     @torch.no_grad()
     def action_values(self, observations: Any) -> NDArray[np.float32]:
         """Return q of N observations, float32 `(N, A)`."""
-        return self.q(self.network, self.inputs(observations)).numpy()
+        return self.q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy()
 
     @cached_property
-    def _greedy(self) -> OneByOne:
-        return OneByOne(self.inputs, self.network)
+    def _online(self) -> Passes:
+        return Passes(self.network)
 
-    @property
-    def _vector(self) -> nn.Parameter:
-        return self.optimizer.param_groups[0]["params"][0]
+    @cached_property
+    def _bootstrapped(self) -> Passes:
+        return Passes(self.target)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_greedy"}
+        return {name: value for name, value in super().__getstate__().items() if not isinstance(value, Passes)}

@@ -15,7 +15,7 @@ from rlkit.agent import Agent
 from rlkit.agents.prediction.base import check_coverage, probabilities
 from rlkit.config import bounded
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
-from rlkit.features import Features
+from rlkit.features import Features, FeatureTable, NeuralEncoder
 from rlkit.networks import Inputs, as_one_vector, mlp, target_of, update_target
 from rlkit.rollout import Rollout
 from rlkit.transition import Transition, Transitions
@@ -85,7 +85,7 @@ class NeuralTD(Agent):
     observation_types = (spaces.Discrete, spaces.Box)
     action_types = (spaces.Discrete,)
 
-    network: torch.nn.Module
+    network: torch.nn.Sequential
     target_network: torch.nn.Module | None
 
     @classmethod
@@ -206,6 +206,28 @@ class NeuralTD(Agent):
         with torch.inference_mode():
             values: NDArray[np.float64] = self.network(self.inputs(observations)).squeeze(-1).double().numpy()
             return values
+
+    def encoder(self, env: Env[Any, Any]) -> Features:
+        """Return what v is linear in at the moment, frozen: the last hidden layer, and a 1.
+
+        Of states it is a `FeatureTable`, whatever the network sees of them; of vectors a `NeuralEncoder`.
+
+        Args:
+            env: what it learns in, which knows the bounds of vectors.
+
+        Raises:
+            ConfigError: it has no hidden layer; or, where observations are vectors, it has more than two, or features,
+                or the vectors are not bounded.
+        """
+        if not self.config.network:
+            raise ConfigError(f"{type(self).__name__}: network=() has no hidden layer")
+        if self.inputs.table is None:
+            if self.config.features is not None:
+                raise ConfigError(f"{type(self).__name__}: the network reads features of vectors, not vectors")
+            return NeuralEncoder.from_network(self.network, env)
+        with torch.inference_mode():
+            rows = self.network[:-1](self.inputs.table).numpy()  # [S, D]
+        return FeatureTable.of(np.column_stack([rows, np.ones(len(rows))]))
 
     def _learn(self) -> dict[str, float]:
         """Take one step along the mean gradient of the oldest `train_freq` rows of the rollout."""

@@ -13,7 +13,6 @@ from rlkit.agents.prediction.base import LinearPrediction
 from rlkit.config import bounded
 from rlkit.transition import Transition
 from rlkit.updates.forward_view import LambdaReturn
-from rlkit.updates.memory import Memory
 
 _FIRST_ROOM = 256  # transitions
 
@@ -47,7 +46,7 @@ class GradientMonteCarlo(LinearPrediction):
         """Move the weights by alpha (G - v(s)) phi, when the episode has ended."""
         if self._episode is None:
             self._episode = self.new_memory(_FIRST_ROOM)
-        return LambdaReturn(self.w, self.lam, Memory(**self._episode), self._n_held)
+        return LambdaReturn(self.w, self.lam, self.memory_of(self._episode, self._n_held), self._n_held)
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Remember the transition; if it is the last of its episode, learn from them all."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from rlkit.agents.prediction.base import LinearPrediction
 from rlkit.config import bounded
-from rlkit.updates.memory import Memory
 from rlkit.updates.n_step import NStep
 
 
@@ -33,4 +32,4 @@ class NStepTD(LinearPrediction):
 
     def rule(self) -> NStep:
         """Move the weights by alpha rho_1 ... rho_n (G - v(s)) phi, n steps later."""
-        return NStep(self.w, Memory(**self.memory), self._at)
+        return NStep(self.w, self.memory_of(self.memory, self._at, spare=1), self._at)

@@ -38,9 +38,9 @@ def learn(agent: Any, map: str, gamma: float, steps: int, folder: Path) -> Learn
 
     env = GridWorld.load(map)
     watch = TruthCallback(every=max(1, steps // MEASUREMENTS))
-    learner = agent.for_env(env, gamma=gamma, epsilon=1.0, seed=0)
+    learner = agent.for_env(env, gamma=gamma, exploration_final_eps=1.0, seed=0)
     begun = time.perf_counter()
     Trainer(learner, env, callbacks=[watch], directory=folder, log_every=watch.every, progress=False).run(steps)
     seconds = time.perf_counter() - begun
-    q = learner.action_values(np.arange(len(learner.visits)))
+    q = learner.action_values(np.arange(env.observation_space.n))
     return Learnt(q, watch.history["step"], watch.history["max_q_error"], seconds)

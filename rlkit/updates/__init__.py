@@ -1,5 +1,6 @@
 """Update rules, each a few lines that read like its equation; agents and compiled loops call the same ones."""
 
+from rlkit.updates.differential import Differential
 from rlkit.updates.emphatic import Emphatic
 from rlkit.updates.forward_view import LambdaReturn
 from rlkit.updates.gradient_td import GTD2, TDC
@@ -8,13 +9,13 @@ from rlkit.updates.memory import Memory, new_memory
 from rlkit.updates.n_step import NStep
 from rlkit.updates.one_step import OneStep
 from rlkit.updates.rule import Step, learn
-from rlkit.updates.tabular import double_q_learning_error, q_learning_error
 from rlkit.updates.traces import Accumulating, Dutch, Replacing, no_traces
 
 __all__ = [
     "GTD2",
     "TDC",
     "Accumulating",
+    "Differential",
     "Dutch",
     "Emphatic",
     "LambdaReturn",
@@ -24,9 +25,7 @@ __all__ = [
     "OneStep",
     "Replacing",
     "Step",
-    "double_q_learning_error",
     "learn",
     "new_memory",
     "no_traces",
-    "q_learning_error",
 ]

@@ -51,10 +51,17 @@ Traces = DenseTraces | SparseTraces
 
 def no_traces(n_weights: int, *, sparse: bool, cutoff: float) -> Traces:
     """Return traces that are all 0, for so many weights, of sparse features or of dense ones."""
-    z, n_alive = np.zeros(n_weights), np.zeros(1, np.int64)
+    return as_traces(np.zeros(n_weights), sparse=sparse, cutoff=cutoff)
+
+
+def as_traces(z: NDArray[np.float64], *, sparse: bool, cutoff: float) -> Traces:
+    """Return traces that share the array z, with a list of those that are alive if features are sparse."""
     if not sparse:
         return DenseTraces(z)
-    return SparseTraces(z, np.zeros(n_weights + 1, np.int64), np.zeros(n_weights, np.uint8), n_alive, cutoff)
+    found = np.flatnonzero(z)
+    alive, listed = np.zeros(len(z) + 1, np.int64), np.zeros(len(z), np.uint8)
+    alive[: len(found)], listed[found] = found, True
+    return SparseTraces(z, alive, listed, np.array([len(found)], np.int64), cutoff)
 
 
 class Accumulating(NamedTuple):

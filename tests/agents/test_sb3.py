@@ -25,10 +25,13 @@ def test_evaluate_policy_takes_a_planner_and_many_environments():
     assert evaluate_policy(planner, env, n_eval_episodes=6) == (-13.0, 0.0)
 
 
-@pytest.mark.parametrize("cls", [QLearning, DoubleQLearning, UsersDoubleQLearning])
-def test_evaluate_policy_takes_a_learner(cls):
+@pytest.mark.parametrize(
+    ("cls", "share"),
+    [(QLearning, "exploration_final_eps"), (DoubleQLearning, "exploration_final_eps"), (UsersDoubleQLearning, "epsilon")],
+)
+def test_evaluate_policy_takes_a_learner(cls, share):
     env = GridWorld("S . . #\n. X . .\n. . . G", step_reward=-0.04, max_steps=100)
-    agent = cls.for_env(env, seed=0, gamma=0.9, epsilon=0.3)
+    agent = cls.for_env(env, seed=0, gamma=0.9, **{share: 0.3})
     rlkit.train(agent, env, steps=10_000)
     mean, deviation = evaluate_policy(agent, env, n_eval_episodes=3)
     assert mean == pytest.approx(1 - 4 * 0.04)  # five steps from S to G, the last of which pays 1

@@ -65,7 +65,7 @@ def test_a_config_without_its_decorator_is_refused_when_the_class_is_made():
 
 
 def test_spaces_that_a_class_has_no_use_for_are_refused():
-    with pytest.raises(SpaceError, match=r"QLearning: the observation space is Box.*expected Discrete"):
+    with pytest.raises(SpaceError, match=r"QLearning: the action space is Box.*expected Discrete"):
         QLearning.for_env(Drift())
 
 

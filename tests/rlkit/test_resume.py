@@ -42,9 +42,9 @@ def recorded_grid():
 WORLDS = [frozen_lake, slippery_grid, limited_grid, recorded_grid]
 
 
-def trainer_of(world, folder=None, **settings):
+def trainer_of(world, folder=None, fraction=0.0, **settings):
     env = world()
-    agent = QLearning.for_env(env, seed=0, epsilon_steps=300, learning_rate_power=0.6)
+    agent = QLearning.for_env(env, seed=0, exploration_fraction=fraction, learning_rate_power=0.6)
     return Trainer(agent, env, directory=folder, **settings)
 
 
@@ -55,6 +55,7 @@ def fingerprint(trainer):
         agent.q.tobytes(),
         agent.visits.tobytes(),
         agent.rng.bit_generator.state,
+        (agent._stream.tobytes(), agent._counts.tobytes(), agent.exploration_rate),
         (trainer.step, trainer.episodes.state_dict(), trainer._means.state_dict()),
         generator,
     )
@@ -103,7 +104,7 @@ def run_until_killed(world, folder, steps, dice):
         code = 1
         try:
             env = world()
-            agent = QLearning.for_env(env, seed=0, epsilon_steps=300, learning_rate_power=0.6)
+            agent = QLearning.for_env(env, seed=0, exploration_fraction=0.5, learning_rate_power=0.6)
             rlkit.train(agent, env, steps=steps, directory=folder, resume=True, checkpoint_every=10)
             code = 0
         finally:
@@ -127,9 +128,9 @@ def test_a_run_that_is_killed_at_random_moments_ends_like_one_that_is_not(tmp_pa
     while not run_until_killed(world, folder, steps, dice):
         kills += 1
         assert kills < 200
-    resumed = trainer_of(world, folder)
+    resumed = trainer_of(world, folder, fraction=0.5)
     assert resumed.resume() == steps
-    straight = trainer_of(world)
+    straight = trainer_of(world, fraction=0.5)
     straight.run(steps)
     assert fingerprint(resumed) == fingerprint(straight)
     assert kills >= 5
@@ -184,8 +185,8 @@ def test_an_agents_own_file_is_not_a_run(tmp_path):
 def test_other_hyperparameters_than_the_runs_are_refused(tmp_path):
     trainer_of(slippery_grid, tmp_path / "run").run(10)
     env = slippery_grid()
-    with pytest.raises(CheckpointError, match=r"agent\.config: .*; epsilon is 0\.1, expected 0\.2"):
-        Trainer(QLearning.for_env(env, epsilon=0.2), env, directory=tmp_path / "run").resume()
+    with pytest.raises(CheckpointError, match=r"agent\.config: .*; exploration_final_eps is 0\.1, expected 0\.2"):
+        Trainer(QLearning.for_env(env, exploration_final_eps=0.2), env, directory=tmp_path / "run").resume()
 
 
 def test_another_grid_of_the_same_size_is_refused(tmp_path):
@@ -240,5 +241,5 @@ def test_a_run_says_what_it_was(tmp_path):
     trainer.run(10)
     config = trainer.folder.read_config()
     assert (config["agent"], config["environment"]["id"], config["seed"]) == ("QLearning", "FrozenLake-v1", 0)
-    assert config["hyperparameters"]["epsilon_steps"] == 300
+    assert config["hyperparameters"]["learning_rate_power"] == 0.6
     assert config["versions"]["numpy"] == np.__version__
