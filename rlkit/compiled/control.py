@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from rlkit.compiled.exploration import choose, expectation, largest
@@ -142,55 +142,25 @@ def draw_first_action(target: Any, learner: Any) -> Any:
     return int(uniform(learner.stream) * len(learner.q))
 
 
-def take_in(features: Any, x: Any, phi: Any) -> Any:
-    """Encode an observation, where that can be done before the action is known."""
+def _encode_later(features: Any, x: Any, phi: Any) -> Any:
+    """Encode an observation, where that can be done before the action is known; return how much was clipped."""
+    return 0
 
 
-@overload(take_in, jit_options={"forceinline": True})
-def _take_in(features: Any, x: Any, phi: Any) -> Any:
-    return _encode_block if _are_blocks(features) else _encode_later
+take_in = chosen_by_kind(_encode_later, _encode_later)
 
 
-def values_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
+@take_in.of(Blocks)
+def encode_block(features: Any, x: Any, phi: Any) -> Any:
+    """Encode it: the features are the same for every action."""
+    return encode(features.features, x, phi)
+
+
+def _values_of_joint(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
     """Write the values of x, by the weights from `first` on, to q; return how many coordinates joint features clipped.
 
     Of blocks, `phi` holds the features already.
     """
-
-
-@overload(values_held, jit_options={"forceinline": True})
-def _values_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
-    return _values_of_held if _are_blocks(features) else _values_of_joint
-
-
-def hold(features: Any, x: Any, action: Any, phi: Any) -> None:
-    """Have `phi` be the features for an action; of blocks, it is."""
-
-
-@overload(hold, jit_options={"forceinline": True})
-def _hold(features: Any, x: Any, action: Any, phi: Any) -> Any:
-    return _hold_nothing if _are_blocks(features) else _hold_joint
-
-
-def _are_blocks(features: Any) -> bool:
-    return getattr(features, "instance_class", None) is Blocks
-
-
-def _encode_block(features: Any, x: Any, phi: Any) -> Any:
-    return encode(features.features, x, phi)
-
-
-def _encode_later(features: Any, x: Any, phi: Any) -> Any:
-    return 0
-
-
-def _values_of_held(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
-    for action in range(len(q)):
-        q[action] = dot(phi, w, first + action * features.n_features)
-    return 0
-
-
-def _values_of_joint(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
     n_clipped = 0
     for action in range(len(q)):
         n_clipped = encode_action(features, x, action, phi)
@@ -198,38 +168,51 @@ def _values_of_joint(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any
     return n_clipped
 
 
-def _hold_nothing(features: Any, x: Any, action: Any, phi: Any) -> Any:
-    pass
+values_held = chosen_by_kind(_values_of_joint, _values_of_joint)
+
+
+@values_held.of(Blocks)
+def values_of_block(features: Any, x: Any, w: Any, first: Any, phi: Any, q: Any) -> Any:
+    """Read each action's block of weights."""
+    for action in range(len(q)):
+        q[action] = dot(phi, w, first + action * features.n_features)
+    return 0
 
 
 def _hold_joint(features: Any, x: Any, action: Any, phi: Any) -> Any:
+    """Have `phi` be the features for an action; of blocks, it is."""
     encode_action(features, x, action, phi)
 
 
-def collide_actions(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+hold = chosen_by_kind(_hold_joint, _hold_joint)
+
+
+@hold.of(Blocks)
+def hold_block(features: Any, x: Any, action: Any, phi: Any) -> Any:
+    """Leave it."""
+
+
+def _collide_never(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
     """Claim the hashed features of x, with every action, and return how many others had claimed before."""
+    return 0
 
 
-@overload(collide_actions, jit_options={"forceinline": True})
-def _collide_actions(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
-    if _are_blocks(features):
-        return _collide_block
-    return _collide_pairs if getattr(features, "instance_class", None) is JointVectors else _collide_never
+collide_actions = chosen_by_kind(_collide_never, _collide_never)
 
 
-def _collide_block(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+@collide_actions.of(Blocks)
+def collide_block(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    """Claim them once for all actions."""
     return collide(features.features, x, owners)
 
 
-def _collide_pairs(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+@collide_actions.of(JointVectors)
+def collide_pairs(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
+    """Claim each action's own."""
     n_collisions = 0
     for action in range(n_actions):
         n_collisions += collide(features.features, join(x, action, features.dims), owners)
     return n_collisions
-
-
-def _collide_never(features: Any, x: Any, n_actions: Any, owners: Any) -> Any:
-    return 0
 
 
 @register_jitable(forceinline=True)

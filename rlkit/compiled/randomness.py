@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
+from numba.extending import overload
 from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -25,9 +25,18 @@ def uniform_in_python(stream: NDArray[np.uint64]) -> float:
         return float(uniform(stream))
 
 
-@register_jitable(forceinline=True)
-def uniform(stream: Any) -> Any:
+def uniform(stream: NDArray[np.uint64]) -> float:
     """Return the next number of a stream, uniform in [0, 1), and move its state on."""
+    with np.errstate(over="ignore"):  # what is above 64 bits is to be lost; compiled code does not look
+        return float(_uniform(stream))
+
+
+@overload(uniform, jit_options={"forceinline": True})
+def _find_uniform(stream: Any) -> Any:
+    return _uniform
+
+
+def _uniform(stream: Any) -> Any:
     stream[0] += _GOLDEN
     z = stream[0]
     z = (z ^ (z >> _30)) * _FIRST

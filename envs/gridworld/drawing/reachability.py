@@ -121,7 +121,7 @@ def reachable(layout: Layout, start: NDArray[np.bool_], goal: NDArray[np.bool_],
     for first, block in blocks(codes):
         seen[first : first + len(block)] = (start | layout.wall)[block]
         goals -= int(goal[block[start[block]]].sum())
-    search: Callable[..., int] = _search if codes.size >= _COMPILED_FROM else _search.py_func
+    search: Callable[..., int] = _search if codes.size >= _COMPILED_FROM else getattr(_search, "py_func", _search)
     passed = ~layout.terminal
     calm = ~layout.jump & layout.exits.all(axis=1) & (layout.wind == 0).all(axis=1)
     tables = (calm, layout.wall, layout.exits, layout.wind, layout.jump, layout.target, passed, goal)
