@@ -40,6 +40,7 @@ from rlkit.features.concatenation import Concatenation, concatenate
 from rlkit.features.coordinates import Coordinates
 from rlkit.features.fourier import Fourier
 from rlkit.features.joint_actions import JointActions
+from rlkit.features.neural import NeuralEncoder
 from rlkit.features.one_hot import OneHot
 from rlkit.features.polynomial import Polynomial
 from rlkit.features.radial_basis import RadialBasis
@@ -59,6 +60,7 @@ __all__ = [
     "Features",
     "Fourier",
     "JointActions",
+    "NeuralEncoder",
     "OneHot",
     "Polynomial",
     "RadialBasis",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
@@ -12,16 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rlkit
-from rlkit.agents import NeuralTD
+from rlkit.agents import LinearTD, NeuralTD
 from rlkit.bellman import policy_evaluation
 from rlkit.envs import GridWorld, GridWorldVectorEnv, RandomWalk
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
-from rlkit.features import FeatureTable, Polynomial
+from rlkit.features import Features, FeatureTable, Polynomial
 from rlkit.transition import Transition, Transitions
 from rlkit.truth import Yardstick
 from rlkit.updates.returns import return_errors
 
 torch.set_num_threads(1)
+CART = gymnasium.make("CartPole-v1")
 
 
 class BySGD(NeuralTD):
@@ -352,12 +355,39 @@ def test_vectors_are_learnt_from_with_any_policy_that_tells_its_probabilities():
     assert np.isfinite(twin.state_values(seen)).all()
 
 
+def output_weights(agent):
+    last = agent.network[-1]
+    return np.append(last.weight.detach().numpy().ravel(), last.bias.item())
+
+
+def test_its_values_are_linear_in_its_encoder_and_linear_td_learns_on_that():
+    agent, _ = learn_the_grid(0, 300)
+    env = GridWorld("zhao-5x5")
+    encoder = agent.encoder(env)
+    np.testing.assert_allclose(encoder.matrix(env) @ output_weights(agent), values(agent), atol=1e-5)
+    linear = LinearTD.for_env(env, features=encoder, gamma=0.9)
+    linear.w[:] = output_weights(agent)
+    np.testing.assert_allclose(values(linear), values(agent), atol=1e-5)
+
+
+def test_the_encoder_of_vectors_is_a_frozen_network_that_round_trips_through_json():
+    env = gymnasium.make("MountainCar-v0")
+    agent = NeuralTD.for_env(env, network=(16, 8), seed=0)
+    rlkit.train(agent, env, steps=20)
+    encoder = agent.encoder(env)
+    seen = np.stack([env.observation_space.sample() for _ in range(50)])
+    np.testing.assert_allclose(encoder.transform(seen) @ output_weights(agent), agent.state_values(seen), atol=1e-5)
+    assert Features.from_dict(json.loads(json.dumps(encoder.to_dict()))) == encoder
+
+
 @pytest.mark.parametrize(
     ("call", "error", "complaint"),
     [
         (lambda: make(network=(8, 0)), ConfigError, r"network=\(8, 0\) has a layer without units"),
         (lambda: make(residual_gradient=True, n_steps=2), ConfigError, "residual_gradient is of one step"),
         (lambda: make(features=FeatureTable.of(np.eye(3))), SpaceError, "made for 3 states"),
+        (lambda: make(network=()).encoder(None), ConfigError, "no hidden layer"),
+        (lambda: NeuralTD.for_env(CART).encoder(CART), ConfigError, "no bound"),
         (lambda: make().follow(np.ones(4)), ConfigError, "the policy is float64"),
         (lambda: make().follow(np.ones(4, int), np.zeros(4, int)), ConfigError, "never takes action 1 in state 0"),
         (lambda: make().act_batch(np.array([0, 4])), InvalidTransition, r"observation 4 is outside \[0, 4\)"),

@@ -14,6 +14,7 @@ from rlkit.features import (
     Coordinates,
     FeatureTable,
     Fourier,
+    NeuralEncoder,
     OneHot,
     Polynomial,
     RadialBasis,
@@ -26,6 +27,10 @@ PLANE = {"low": (-1.0, 10.0), "high": (3.0, 20.0)}
 BOX = gymnasium.spaces.Box(np.array([-1.0, 10.0]), np.array([3.0, 20.0]), dtype=np.float64)
 CAR = {"low": (-1.2, -0.07), "high": (0.5, 0.07)}
 points = st.tuples(st.floats(-1, 3), st.floats(10, 20))
+
+
+def grid_of_two_axes():
+    return GridWorld(". .\n. .", continuing=True)
 
 
 def unit(x):
@@ -94,6 +99,39 @@ def test_normalized_radial_basis_features_sum_to_1_however_narrow(x, width):
     found = RadialBasis(centers=(3, 4), width=width, normalized=True, **PLANE)(x)
     assert found.sum() == pytest.approx(1, abs=1e-14)
     assert (found >= 0).all()
+
+
+@pytest.mark.parametrize("hidden", [(5,), (5, 4)])
+@given(x=points)
+def test_neural_features_are_a_frozen_hidden_layer_of_relus_and_a_1(hidden, x):
+    features = NeuralEncoder(layers=NeuralEncoder.for_env(grid_of_two_axes(), hidden=hidden).layers, **PLANE)
+    h = 2 * unit(x) - 1
+    for layer in features.layers:
+        biases, weights = np.array(layer)[:, 0], np.array(layer)[:, 1:]
+        h = np.maximum(0, biases + weights @ h)
+    np.testing.assert_allclose(features(x), [*h, 1], atol=1e-14)
+
+
+def test_random_neural_features_are_their_seeds_and_within_their_bounds():
+    first, again, other = (NeuralEncoder.for_env(grid_of_two_axes(), hidden=(50, 40), seed=s) for s in (0, 0, 1))
+    assert first == again != other
+    for layer, fan_in in zip(first.layers, (2, 50), strict=True):
+        assert 0.9 < abs(np.array(layer)).max() * np.sqrt(fan_in) <= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: NeuralEncoder(layers=(), **PLANE), "0 hidden layers, expected 1 or 2"),
+        (lambda: NeuralEncoder(layers=(((1.0, 2.0),),), **PLANE), r"layers\[0\] has rows of another length than 3"),
+        (lambda: NeuralEncoder(layers=(((1.0, 2.0, np.nan),),), **PLANE), r"layers\[0\] has weights that are not"),
+        (lambda: NeuralEncoder.for_env(grid_of_two_axes(), hidden=(3, 0)), "without units"),
+        (lambda: NeuralEncoder.for_env(grid_of_two_axes(), hidden=(3, 3, 3)), "3 hidden layers"),
+    ],
+)
+def test_networks_that_cannot_be_features_are_refused(call, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        call()
 
 
 def test_aggregated_states_are_in_one_group_each_and_groups_of_a_divided_line_are_equal():

@@ -22,6 +22,7 @@ from rlkit.features import (
     Features,
     FeatureTable,
     Fourier,
+    NeuralEncoder,
     OneHot,
     Polynomial,
     RadialBasis,
@@ -48,6 +49,10 @@ def box(low, high):
     return env
 
 
+def car_box():
+    return box(CAR["low"], CAR["high"])
+
+
 finite = st.floats(-1e6, 1e6)
 ranges = st.integers(1, 3).flatmap(
     lambda n: st.fixed_dictionaries(
@@ -61,6 +66,7 @@ ranges = st.integers(1, 3).flatmap(
 kinds = st.one_of(
     st.builds(OneHot, n=st.integers(1, 9)),
     st.builds(FeatureTable, rows=st.lists(st.tuples(finite, finite), min_size=1, max_size=20).map(tuple)),
+    st.builds(lambda seed: NeuralEncoder.for_env(box([-1.0], [2.0]), hidden=(3, 2), seed=seed), st.integers(0, 9)),
     st.builds(lambda r, order: Fourier(low=r["low"], high=r["high"], order=order), ranges, st.integers(0, 4)),
     st.builds(lambda r, f: Polynomial(low=r["low"], high=r["high"], full=f, interval=(0, 2.5)), ranges, st.booleans()),
     st.builds(
@@ -147,7 +153,9 @@ def run_compiled(parameters, xs, weights, phi):
 
 
 @pytest.mark.parametrize(
-    "features", [car_tiles(), car_tiles(size=99), Fourier(order=3, **CAR)], ids=["tiles", "hashed", "fourier"]
+    "features",
+    [car_tiles(), car_tiles(size=99), Fourier(order=3, **CAR), NeuralEncoder.for_env(car_box(), hidden=(5, 4))],
+    ids=["tiles", "hashed", "fourier", "neural"],
 )
 def test_a_compiled_loop_gets_the_bits_that_python_gets(features):
     xs = np.random.default_rng(0).uniform((-1.3, -0.08), (0.6, 0.08), (100, 2))
