@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from rlkit.errors import ConfigError, SpaceError
 from rlkit.features import Features
 from rlkit.features.coordinates import box_range
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 _MOST_ENTRIES = 1 << 28  # of the table of all states' inputs: 1 GiB
 
@@ -76,14 +78,24 @@ class Inputs(nn.Module):
         scaled: Tensor = (vectors.flatten(1) - self.centre) * self.scale
         return scaled
 
+    def read(self, observations: Any) -> NDArray[np.float32]:
+        """Return the same as a NumPy array, `(N, n_inputs)`, which for few observations takes less time."""
+        if self.table is not None:
+            rows: NDArray[np.float32] = self.table.numpy()[np.asarray(observations) - self.first]
+            return rows
+        if self.features is not None:
+            return dense(self.features, observations)
+        vectors = np.asarray(observations, np.float32)
+        scaled: NDArray[np.float32] = (vectors.reshape(len(vectors), -1) - self.centre.numpy()) * self.scale.numpy()
+        return scaled
+
     def reader(self) -> Callable[[Any], NDArray[np.float32]]:
-        """Return a NumPy function from one observation to its inputs, float32 `(n_inputs,)`, the same to the bit."""
+        """Return a function that reads one observation quickly, as `(n_inputs,)`."""
         if self.table is not None:
             table, first = self.table.numpy(), self.first
             return lambda state: table[int(state) - first]
         if self.features is not None:
-            features = self.features
-            return lambda vector: dense(features, np.asarray(vector)[None])[0]
+            return lambda vector: self.read(np.asarray(vector)[None])[0]
         centre, scale = self.centre.numpy(), self.scale.numpy()
         return lambda vector: (np.asarray(vector, np.float32).ravel() - centre) * scale
 
@@ -147,37 +159,66 @@ def as_one_vector(module: nn.Module) -> nn.Parameter:
     return vector
 
 
-def clip_gradient(gradient: Tensor, max_norm: float) -> None:
-    """Scale a gradient down to a norm, in place, if it is longer (Pascanu et al. 2013)."""
-    gradient.mul_((max_norm / (gradient.norm() + 1e-6)).clamp_(max=1.0))
+class Passes:
+    """The forward and backward passes of an `mlp` of linear layers and ReLUs, written out.
 
-
-class OneByOne:
-    """Evaluates an `mlp` of linear layers and ReLUs on one observation at a time, by NumPy on the network's own memory.
-
-    In a tenth of the time that torch takes for one; results agree but for rounding, and are always the same.
+    On small networks they take a third of the time that autograd takes. The network's parameters are laid out in one
+    vector here, and go on as views of it; whoever makes a second `Passes` of a network takes it away from the first.
 
     Args:
-        inputs: from observations to what the network reads.
-        network: what `mlp` returned; its parameters must stay where they are.
+        network: what `mlp` returned.
+
+    Attributes:
+        theta: all parameters, float32 `(n,)`, a view of the network's memory.
+        gradient: what `backward` found, float32 `(n,)`.
+
+    Raises:
+        ConfigError: the network has other layers.
     """
 
-    def __init__(self, inputs: Inputs, network: nn.Sequential) -> None:
-        self._read = inputs.reader()
-        self._layers = [
-            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    def __init__(self, network: nn.Sequential) -> None:
+        kinds = [type(layer) for layer in network]
+        if kinds != [nn.Linear, *[nn.ReLU, nn.Linear] * (len(kinds) // 2)]:
+            raise ConfigError(f"Passes: the network is {network}, expected linear layers with ReLUs in between")
+        vector = as_one_vector(network)
+        assert vector.grad is not None
+        self.theta: NDArray[np.float32] = vector.detach().numpy()
+        self.gradient: NDArray[np.float32] = vector.grad.numpy()
+        self._layers: list[tuple[Any, Any, Any, Any]] = [
+            (layer.weight.detach(), layer.bias.detach(), layer.weight.grad, layer.bias.grad)
             for layer in network
             if isinstance(layer, nn.Linear)
         ]
+        self._arrays = [(weight.numpy(), bias.numpy()) for weight, bias, _, _ in self._layers]
+        self._read: list[Tensor] = []  # what each layer read in the last forward pass
 
-    def __call__(self, observation: Any) -> NDArray[np.float32]:
-        """Return the outputs, float32 `(n_outputs,)`."""
-        x, last = self._read(observation), len(self._layers) - 1
-        for number, (weight, bias) in enumerate(self._layers):
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
+        self._read = [x]
+        for weight, bias, _, _ in self._layers[:-1]:
+            x = torch.addmm(bias, x, weight.t()).relu_()
+            self._read.append(x)
+        weight, bias, _, _ = self._layers[-1]
+        return torch.addmm(bias, x, weight.t())
+
+    def backward(self, slope: Tensor) -> None:
+        """Write to `gradient` that of a loss with this slope in the outputs `(N, n_outputs)` of the last `forward`."""
+        for k in range(len(self._layers) - 1, -1, -1):
+            weight, _, weight_slope, bias_slope = self._layers[k]
+            torch.mm(slope.t(), self._read[k], out=weight_slope)
+            torch.sum(slope, 0, out=bias_slope)
+            if k > 0:
+                slope = slope.mm(weight).mul_(self._read[k] > 0.0)
+
+    def of_one(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`, by NumPy: equal but for rounding."""
+        for weight, bias in self._arrays[:-1]:
             x = weight @ x
             x += bias
-            if number < last:
-                np.maximum(x, 0.0, out=x)
+            np.maximum(x, 0.0, out=x)
+        weight, bias = self._arrays[-1]
+        x = weight @ x
+        x += bias
         return x
 
 
@@ -196,7 +237,7 @@ def update_target(target: nn.Module, online: nn.Module, tau: float = 1.0) -> Non
     torch._foreach_lerp_(slow_ones, fast_ones, tau)
 
 
-def target_of(online: nn.Module) -> nn.Module:
+def target_of(online: AnyModule) -> AnyModule:
     """Return a copy that takes no gradients."""
     return copy.deepcopy(online).requires_grad_(False)
 

@@ -240,7 +240,8 @@ class PrioritizedReplay(NStepReplay):
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each row in use to be drawn, float64 `(N,)`."""
-        return self._leaves[: len(self)] / self._tree[1]
+        shares: NDArray[np.float64] = self._leaves[: len(self)] / self._tree[1]
+        return shares
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {**super()._columns(), "priority": self._leaves}

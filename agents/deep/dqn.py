@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -127,10 +127,10 @@ class DQN(ReplayAgent):
         """Return the greedy action, the lowest where several are; with `explore`, one to learn from."""
         if explore and self.rng.random() < self.exploration_rate:
             return int(self.rng.random() * self.action_space.n)
-        outputs = self._online.of_one(
-            self.inputs.read_one(observation)
-        )  # what dueling adds to all advantages changes no order
-        return int(outputs[1:].argmax() if self.config.dueling else outputs.argmax())
+        outputs = self._online.of_one(self._read_one(observation))
+        if self.config.dueling:
+            outputs = outputs[1:]  # v is the same for all
+        return int(outputs.argmax())
 
     def probs(self, observation: Any) -> NDArray[np.float64]:
         """Return how likely each action is while it explores as it does now, float64 `(A,)`."""
@@ -187,6 +187,10 @@ class DQN(ReplayAgent):
         return self.q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy()
 
     @cached_property
+    def _read_one(self) -> Callable[[Any], NDArray[np.float32]]:
+        return self.inputs.reader()
+
+    @cached_property
     def _online(self) -> Passes:
         return Passes(self.network)
 
@@ -195,4 +199,5 @@ class DQN(ReplayAgent):
         return Passes(self.target)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if not isinstance(value, Passes)}
+        derived = ("_online", "_bootstrapped", "_read_one")
+        return {name: value for name, value in super().__getstate__().items() if name not in derived}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
@@ -40,13 +41,21 @@ def dueling(value: Tensor, advantage: Tensor) -> Tensor:
     return value + advantage - advantage.mean(1, keepdim=True)
 
 
-def huber_loss(error: Tensor, weight: Tensor) -> Tensor:
-    """The mean of w_i h(error_i), with h(x) = x^2 / 2 up to |x| = 1 and |x| - 1/2 beyond.
+def dueling_slope(slope: Tensor) -> Tensor:
+    """Return a loss's slope in v and the advantages, `[B, 1 + A]`, from that in q, `[B, A]`: `dueling`, transposed."""
+    return torch.cat([slope.sum(1, keepdim=True), slope - slope.mean(1, keepdim=True)], dim=1)
 
-    Its slope is the TD error, clipped to [-1, 1], as Mnih et al. (2015) clip it; w_i are the importance weights of
-    prioritised replay (Schaul et al. 2016, algorithm 1), or 1.
+
+def huber_loss(error: Tensor, weight: Tensor) -> Tensor:
+    """L = mean of w h(error), with h(x) = x^2 / 2 up to |x| = 1 and |x| - 1/2 beyond.
 
     Args:
-        error, weight: `[B]`.
+        error: y - q(s, a), `[B]`.
+        weight: the importance weights of prioritised replay (Schaul et al. 2016, algorithm 1), or 1, `[B]`.
     """
-    return (weight * smooth_l1_loss(error, error.new_zeros(()).expand_as(error), reduction="none")).mean()
+    return (weight * smooth_l1_loss(error, torch.zeros_like(error), reduction="none")).mean()
+
+
+def huber_slope(error: Tensor, weight: Tensor) -> Tensor:
+    """dL / dq(s, a) = -w clip(error, -1, 1) / B: the TD error, clipped as Mnih et al. (2015) do; shapes as above."""
+    return (weight * error.clamp(-1.0, 1.0)).mul_(-1.0 / len(error))
