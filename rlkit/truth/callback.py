@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo
 from numpy.typing import NDArray
 
+from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import InvalidModel, NotConverged
@@ -24,7 +25,6 @@ from rlkit.truth.values import on_policy_distribution
 from rlkit.truth.yardstick import GainYardstick, Yardstick
 
 if TYPE_CHECKING:
-    from rlkit.agent import Agent
     from rlkit.trainer import Trainer
 
 SMALL = 10_000
@@ -42,12 +42,12 @@ class _Truth(Callback):
     def __init__(self) -> None:
         self.yardstick: Yardstick | None = None
         self.history: dict[str, list[float]] = {}
-        self._lines: dict[str, float] = {}
+        self.lines: dict[str, float] = {}
 
     def prepare(self, trainer: Trainer) -> None:
         """Find the exact answer to what this agent learns in this environment."""
         agent = trainer.agent
-        self._lines = {}
+        self.lines = {}
         self.yardstick = truth = yardstick_of(agent, trainer.env)
         if agent.average_reward is not None or agent.target_policy is None:
             return
@@ -61,7 +61,7 @@ class _Truth(Callback):
     def measure(self, trainer: Trainer) -> None:
         """Log how far the agent is from the truth now."""
         assert self.yardstick is not None
-        errors = errors_of(trainer.agent, self.yardstick) | self._lines
+        errors = errors_of(trainer.agent, self.yardstick) | self.lines
         trainer.logger.scalars({f"truth/{name}": value for name, value in errors.items()}, trainer.step)
         self._remember({"step": trainer.step, **errors})
 
@@ -77,9 +77,9 @@ class _Truth(Callback):
         lam, n_steps = _setting(agent, "lam", 0.0), _setting(agent, "n_steps", 1)
         d = emphasis(process.transitions, truth.d, truth.gamma, lam) if agent.is_emphatic else truth.d
         system = td_fixed_point(process.transitions, process.rewards, Phi, d, truth.gamma, lam, n_steps=n_steps)
-        self._lines = {"best_rmsve": best_representable(Phi, truth.v, truth.d).error}
+        self.lines = {"best_rmsve": best_representable(Phi, truth.v, truth.d).error}
         if system.has_solution:
-            self._lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
+            self.lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
         if agent.follows_semi_gradient and (warning := system.warning()) is not None:
             warnings.warn(f"{type(agent).__name__}: {warning}", stacklevel=5)
 
@@ -106,6 +106,7 @@ class TruthCallback(_Truth):
 
     Attributes:
         history: what was logged, by name without `truth/`, and the `step`s; nan where there was no such number.
+        lines: what is logged at every step alike: `best_rmsve` and `td_rmsve`, where there are such.
         yardstick: the exact answer, once a run has begun.
 
     A run with it raises InvalidModel if the environment does not know its model, or a wrapper may change what it says.
@@ -134,8 +135,8 @@ class TruthInLog(_Truth):
     """Adds the truth to the rows of the log, while it takes less than 5 % of the time; what `Trainer` does unasked.
 
     It solves when the first row is due, or for an agent that evaluates a policy before the first step, so that it can
-    warn of divergence. The last row of a run always has it. Where there is no truth to be had it stays silent, but for
-    one text, `truth/off`, that says why.
+    warn of divergence; that, and the first use of what is compiled, is not counted. The last row of a run always has
+    the truth. Where there is none to be had it stays silent, but for one text, `truth/off`, that says why.
     """
 
     def __init__(self) -> None:
@@ -155,14 +156,11 @@ class TruthInLog(_Truth):
             return
         now = time.perf_counter()
         if final or self._spent <= SHARE * (now - self._began):
-            try:
-                self.measure(trainer)
-            except Exception as error:  # somebody's agent that was never meant to be asked about every state
-                self._stop(trainer, f"{type(trainer.agent).__name__} cannot be asked about every state: {error!r}")
+            self._ask(trainer, lambda: self.measure(trainer))
             self._spent += time.perf_counter() - now
 
     def _begin(self, trainer: Trainer) -> bool:
-        """Solve the environment; say whether there is anything to measure against."""
+        """Solve the environment, and ask the agent a first time, uncounted; say whether that went well."""
         refusal = why_not(trainer.env, largest=SMALL)
         if refusal is None:
             try:
@@ -171,7 +169,15 @@ class TruthInLog(_Truth):
                 refusal = str(error)
         if refusal is not None:
             self._stop(trainer, refusal)
+        elif (truth := self.yardstick) is not None:
+            self._ask(trainer, lambda: errors_of(trainer.agent, truth))
         return not self._off
+
+    def _ask(self, trainer: Trainer, question: Callable[[], object]) -> None:
+        try:
+            question()
+        except Exception as error:  # somebody's agent that was never meant to be asked about every state
+            self._stop(trainer, f"{type(trainer.agent).__name__} cannot be asked about every state: {error!r}")
 
     def _stop(self, trainer: Trainer, reason: str) -> None:
         self._off = True
@@ -218,17 +224,21 @@ def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
     states = np.arange(truth.v.size)
     errors: dict[str, float] = {}
     with undisturbed(agent):
+        q = agent.action_values(states) if agent.target_policy is None else None
+        if q is not None and type(agent).state_values is Agent.state_values:
+            found: Any = q.max(axis=1)  # what it would say itself, after asking for q again
+        else:
+            found = agent.state_values(states)
         if isinstance(truth, GainYardstick) and agent.average_reward is not None:
             errors |= truth.gain_errors(agent.average_reward)
-        if (found := agent.state_values(states)) is not None:
+        if found is not None:
             values = np.asarray(found, np.float64)
             errors |= truth.value_errors(values)
             if truth.policy is not None and not isinstance(truth, GainYardstick):
                 errors |= truth.bellman_errors(values)
+        if q is not None:
+            errors |= truth.action_value_errors(np.asarray(q, np.float64))
         if agent.target_policy is None:
-            q = agent.action_values(states)
-            if q is not None:
-                errors |= truth.action_value_errors(np.asarray(q, np.float64))
             actions = [agent.act(s) for s in states.tolist()] if q is None else np.asarray(q).argmax(axis=1)
             errors |= truth.policy_errors(np.asarray(actions))
     return errors
