@@ -6,8 +6,11 @@ import csv
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -338,3 +341,37 @@ def test_what_was_clipped_and_what_collided_is_logged(tmp_path):
     first, last = rows_of(tmp_path)
     assert 0 < float(first["features/clipped"]) <= float(last["features/clipped"]) == trainer.agent.n_clipped
     assert 0 < float(first["features/collisions"]) <= float(last["features/collisions"]) == trainer.agent.n_collisions
+
+
+TRAINING = """
+import warnings
+warnings.simplefilter("error")
+from rlkit import Trainer, trainer
+from tests.rlkit.test_compiled import PAIRS
+trainer.WORTH_COMPILING = {worth}
+for pair in PAIRS:
+    agent, env = pair()
+    Trainer(agent, env, progress=False).run(400)
+    print(agent.w.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worth", [1, 1 << 60])
+def test_without_numbas_compiler_everything_is_the_same_but_slow(worth):
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING.format(worth=worth)],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = []
+    for pair in PAIRS:
+        agent, env = pair()
+        Trainer(agent, env).run(400)
+        expected.append(agent.w.tobytes().hex())
+    assert done.stdout.split() == expected
