@@ -301,7 +301,7 @@ def test_lstd_ends_at_the_fixed_point_that_is_drawn(tmp_path):
     agent = evaluating(LSTD, env, features=Polynomial.for_env(env, degree=2))
     Trainer(agent, env, directory=tmp_path / "run").run(100_000)
     last = rows(tmp_path / "run")[-1]
-    assert float(last["truth/rmsve"]) == pytest.approx(float(last["truth/td_rmsve"]), rel=0.05)  # seeds 0-9: within 2 %
+    assert float(last["truth/rmsve"]) == pytest.approx(float(last["truth/td_rmsve"]), rel=0.06)  # seeds 0-9: 1.0004 to 1.033
     assert float(last["truth/mspbe"]) < 1e-4 < float(last["truth/msbe"])
 
 
