@@ -43,7 +43,7 @@ class MonteCarloControl(LinearControl):
     def setup(self) -> None:
         """Remember nothing yet."""
         super().setup()
-        self._episode = self.new_memory(_FIRST_ROOM)
+        self._episode: dict[str, NDArray[Any]] | None = None
         self._n_held = np.zeros(1, np.int64)
         if self.config.exploring_starts:
             self._counts[PENDING] = self.rng.integers(self.action_space.n)
@@ -54,19 +54,21 @@ class MonteCarloControl(LinearControl):
 
     def rule(self) -> LambdaReturn:
         """Move the weights by alpha (G - q(s, a)) phi(s, a), when the episode has ended."""
+        if self._episode is None:
+            self._episode = self.new_memory(_FIRST_ROOM)
         return LambdaReturn(self.w, 1.0, self.memory_of(self._episode, self._n_held), self._n_held)
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Remember the transition; if it is the last of its episode, learn from them all."""
-        if self._n_held[0] == len(self._episode["first"]):
+        if self._episode is not None and self._n_held[0] == len(self._episode["first"]):
             self.make_room()
         return super().update(t)
 
     def make_room(self) -> None:
         """Double the room for an episode."""
-        old: dict[str, NDArray[Any]] = self._episode
+        old = self._episode or self.new_memory(0)
         size = len(old["first"])
-        self._episode = self.new_memory(2 * size)
+        self._episode = self.new_memory(max(2 * size, _FIRST_ROOM))
         for name, array in old.items():
             self._episode[name][:size] = array
         self._bound = None

@@ -35,7 +35,7 @@ def lstdq(features: Any, batch: Any, gamma: float, w: Any, room: Any, A: Any, b:
         first, next_first, discount = block(features, actions[i]), 0, 0.0
         if not terminated[i]:
             action_values(features, next_xs[i], w, next_phi, q)
-            best = np.argmax(q)
+            best = int(np.argmax(q))
             encode_action(features, next_xs[i], best, next_phi)
             next_first, discount = block(features, best), gamma
         add(phi, b, first, rewards[i])

@@ -26,12 +26,16 @@ def test_evaluate_policy_takes_a_planner_and_many_environments():
 
 
 @pytest.mark.parametrize(
-    ("cls", "share"),
-    [(QLearning, "exploration_final_eps"), (DoubleQLearning, "exploration_final_eps"), (UsersDoubleQLearning, "epsilon")],
+    ("cls", "exploration"),
+    [
+        (QLearning, {"exploration_final_eps": 0.3}),
+        (DoubleQLearning, {"exploration_final_eps": 0.3}),
+        (UsersDoubleQLearning, {"epsilon": 0.3}),
+    ],
 )
-def test_evaluate_policy_takes_a_learner(cls, share):
+def test_evaluate_policy_takes_a_learner(cls, exploration):
     env = GridWorld("S . . #\n. X . .\n. . . G", step_reward=-0.04, max_steps=100)
-    agent = cls.for_env(env, seed=0, gamma=0.9, **{share: 0.3})
+    agent = cls.for_env(env, seed=0, gamma=0.9, **exploration)
     rlkit.train(agent, env, steps=10_000)
     mean, deviation = evaluate_policy(agent, env, n_eval_episodes=3)
     assert mean == pytest.approx(1 - 4 * 0.04)  # five steps from S to G, the last of which pays 1
