@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,9 +17,10 @@ from rlkit.agents.prediction.base import check_coverage, probabilities
 from rlkit.config import bounded
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, FeatureTable, NeuralEncoder
-from rlkit.networks import Inputs, as_one_vector, mlp, target_of, update_target
+from rlkit.networks import Inputs, Passes, mlp, target_of, update_target
 from rlkit.rollout import Rollout
 from rlkit.transition import Transition, Transitions
+from rlkit.updates.adam import adam
 from rlkit.updates.returns import choose_by_table, residual_gradient, return_errors, semi_gradient
 
 
@@ -46,9 +48,9 @@ class NeuralTD(Agent):
         inputs: what turns observations into the network's inputs.
         network: from inputs `(N, n_inputs)` to values `(N, 1)`.
         target_network: what values next states; None if `network` does.
-        optimizer: of the network's parameters.
+        moments: the running means that Adam keeps, float32 `(2, n_weights)`.
         rollout: transitions whose returns are not known yet.
-        n_updates: steps of the optimizer.
+        n_updates: steps of Adam.
     """
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ class NeuralTD(Agent):
     action_types = (spaces.Discrete,)
 
     network: torch.nn.Sequential
-    target_network: torch.nn.Module | None
+    target_network: torch.nn.Sequential | None
 
     @classmethod
     def for_env(
@@ -126,14 +128,11 @@ class NeuralTD(Agent):
         self.inputs = Inputs(self.observation_space, config.features)
         self.network = mlp(self.inputs.n_inputs, config.network, 1, self.torch_generator)
         self.target_network = None if config.target_update_interval is None else target_of(self.network)
-        self.optimizer = self.make_optimizer(as_one_vector(self.network))
+        n_weights = sum(parameter.numel() for parameter in self.network.parameters())
+        self.moments = np.zeros((2, n_weights), np.float32)
         self.rollout = Rollout(config.train_freq + config.n_steps - 1)
         self.n_updates = 0
         self.follow(None)
-
-    def make_optimizer(self, parameters: torch.nn.Parameter) -> torch.optim.Optimizer:
-        """Return Adam for the network's parameters, laid out in one vector; its other constants are torch's."""
-        return torch.optim.Adam([parameters], lr=self.config.learning_rate, fused=True)
 
     def follow(self, policy: Any, behaviour: Any = None) -> None:
         """Evaluate a policy from now on; the arguments are those of `for_env`.
@@ -229,38 +228,34 @@ class NeuralTD(Agent):
             rows = self.network[:-1](self.inputs.table).numpy()  # [S, D]
         return FeatureTable.of(np.column_stack([rows, np.ones(len(rows))]))
 
+    @torch.no_grad()
     def _learn(self) -> dict[str, float]:
         """Take one step along the mean gradient of the oldest `train_freq` rows of the rollout."""
         config, rollout = self.config, self.rollout
         x, here, following = self._points()
-        values = self.network(x).squeeze(-1)  # [M]
-        v = values.detach().numpy()
-        bootstraps = v if self.target_network is None else self._target_values(x)
+        v = self._online.forward(x).numpy()[:, 0]  # [M]
+        bootstraps = v if self.target_network is None else self.target_network(x).numpy()[:, 0]
         errors = np.empty((config.train_freq, rollout.reward.shape[1]))  # [T, N]
         return_errors(
             v, bootstraps, here, following, rollout.reward, rollout.discount, rollout.ended, rollout.rho,
             config.n_steps, config.lam, errors,
         )  # fmt: skip
-        gradient = np.empty(len(v))  # [M]
+        gradient = np.empty((len(v), 1))
         if config.residual_gradient:
-            residual_gradient(errors, here, following, rollout.discount, rollout.rho, gradient)
+            residual_gradient(errors, here, following, rollout.discount, rollout.rho, gradient[:, 0])
         else:
-            semi_gradient(errors, here, rollout.rho, gradient)
-        self.optimizer.zero_grad(set_to_none=False)
-        values.backward(torch.from_numpy(gradient).float())
-        self._step()
-        return {"td_error": float(errors.mean()), "loss": float(np.square(errors).mean() / 2)}
-
-    def _step(self) -> None:
-        """Move the parameters, and the target network when it is due."""
-        config = self.config
+            semi_gradient(errors, here, rollout.rho, gradient[:, 0])
+        self._online.backward(torch.from_numpy(gradient).float())
         self.n_updates += 1
-        if config.learning_rate_power:
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate / self.n_updates**config.learning_rate_power
-        self.optimizer.step()
+        size = config.learning_rate / self.n_updates**config.learning_rate_power
+        self.descend(self._online.theta, self._online.gradient, size)
         if self.target_network is not None and self.n_updates % config.target_update_interval == 0:
             update_target(self.target_network, self.network, config.tau)
+        return {"td_error": float(errors.mean()), "loss": float(np.square(errors).mean() / 2)}
+
+    def descend(self, theta: NDArray[np.float32], gradient: NDArray[np.float32], size: float) -> None:
+        """Move the parameters `(n_weights,)`, in place, against a gradient: here by a step of Adam."""
+        adam(theta, gradient, *self.moments, self.n_updates, size)
 
     def _points(self) -> tuple[torch.Tensor, NDArray[np.int64], NDArray[np.int64]]:
         """Return M inputs, and which of them each observation and each next one of the rollout are, both `(K, N)`."""
@@ -274,11 +269,12 @@ class NeuralTD(Agent):
         here = np.arange(size).reshape(shape)
         return self.inputs(both), here, here + size
 
-    def _target_values(self, x: torch.Tensor) -> NDArray[np.float32]:
-        assert self.target_network is not None
-        with torch.no_grad():
-            values: NDArray[np.float32] = self.target_network(x).squeeze(-1).numpy()
-        return values
+    @cached_property
+    def _online(self) -> Passes:
+        return Passes(self.network)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_online"}
 
     def _states(self, observations: Any) -> NDArray[np.int64]:
         """Return states as compiled code reads them, unchecked.

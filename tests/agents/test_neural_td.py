@@ -30,8 +30,8 @@ CART = gymnasium.make("CartPole-v1")
 class BySGD(NeuralTD):
     """Moves by plain gradient steps."""
 
-    def make_optimizer(self, parameters):
-        return torch.optim.SGD([parameters], lr=self.config.learning_rate)
+    def descend(self, theta, gradient, size):
+        theta -= size * gradient
 
 
 def make(n_states=4, cls=NeuralTD, seed=0, **hyperparameters):
