@@ -82,6 +82,10 @@ def test_06_earns_what_the_exact_solution_promises(run):
     assert mean == pytest.approx(exact, abs=4 * 0.014)
 
 
+def test_08_earns_more_than_chance_in_no_time(run):
+    assert run("08", steps=2500) > 50  # acting at random earns 22
+
+
 def test_an_example_is_a_script_with_a_folder_to_choose(tmp_path):
     command = [sys.executable, str(EXAMPLES[0]), "--out", str(tmp_path / "mine")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
