@@ -13,6 +13,7 @@ from typing import Any
 
 import rlkit
 from rlkit import checkpoint
+from rlkit.divergence import name_of
 from rlkit.errors import CheckpointError
 
 PACKAGES = ("gymnasium", "numpy", "scipy", "numba", "torch", "stable-baselines3")
@@ -105,3 +106,17 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return {**found, "processors": str(os.cpu_count())}
+
+
+def describe(agent: Any, env: Any) -> dict[str, Any]:
+    """Return what a run's `config.json` says about who learns where."""
+    return {
+        "agent": type(agent).__name__,
+        "hyperparameters": agent.config.to_dict(),
+        "seed": agent.seed,
+        "environment": {
+            "id": name_of(env),
+            "arguments": dict(env.spec.kwargs) if env.spec is not None else {},
+            "wrappers": str(env),
+        },
+    }

@@ -21,6 +21,7 @@ from rlkit import Callback, Diverged, Trainer
 from rlkit import trainer as training
 from rlkit.agents.control.sarsa import Sarsa
 from rlkit.agents.prediction.td import LinearTD
+from rlkit.compiled import run
 from rlkit.compiled.run import CompiledRun
 from rlkit.envs import BairdStar, GridWorld, MountainCar, RandomWalk
 from rlkit.features import FeatureTable, TileCoding
@@ -87,7 +88,7 @@ def saved_in(folder):
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_a_run_leaves_the_same_files_whichever_way_it_went(tmp_path, choose, pair, monkeypatch):
-    monkeypatch.setattr(training, "CompiledRun", Counting)
+    monkeypatch.setattr(run, "CompiledRun", Counting)
     Counting.made = 0
     ends = []
     for way in ("compiled", "python"):
