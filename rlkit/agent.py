@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.config import bounded
 from rlkit.policy import Policy
-from rlkit.transition import Transition
+from rlkit.transition import Transition, Transitions
 
 if TYPE_CHECKING:
     from rlkit.replay import ReplayBuffer
@@ -58,6 +59,23 @@ class Agent(Policy):
             numbers to log, by name: floats, or zero-dimensional torch tensors, which are read when the log is written.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: define update()")
+
+    def act_batch(self, observations: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
+        """Return actions `(N, ...)` for the observations `(N, ...)` of N environments that run in parallel."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it acts so: define act_batch()")
+
+    def update_batch(self, transitions: Transitions, valid: NDArray[np.bool_] | None = None) -> Mapping[str, Any]:
+        """Learn from one transition of each of N environments that run in parallel.
+
+        Args:
+            transitions: what `update` would be told, one array a field; i is environment i at every call.
+            valid: bool `(N,)`, which of them are transitions; None: all. In the others an episode began in this step,
+                which there is nothing to learn from.
+
+        Returns:
+            numbers to log, as `update` does.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it learns so: define update_batch()")
 
     def action_values(self, observations: Any) -> NDArray[Any] | None:  # noqa: ARG002 (for subclasses)
         """Return the action values `[N, A]` of N observations, stacked; None, as here, if it has none."""

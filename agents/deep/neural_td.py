@@ -171,8 +171,10 @@ class NeuralTD(Agent):
         """Return the probabilities of the policy that is evaluated, float64 `(A,)`."""
         return self._probs(self.target_policy, observation)
 
-    def act_batch(self, observations: Any) -> NDArray[np.int64]:
-        """Return actions `(N,)` for N observations, stacked, drawn from the policy that acts."""
+    def act_batch(self, observations: Any, *, explore: bool = True) -> NDArray[np.int64]:
+        """Return actions `(N,)` for N observations, stacked; with `explore`, drawn from the policy that acts."""
+        if not explore:
+            return np.array([self.act(observation) for observation in observations], np.int64)
         draws = self.rng.random(len(observations))
         if len(self._cumulative):
             actions = np.empty(len(observations), np.int64)
@@ -186,13 +188,15 @@ class NeuralTD(Agent):
         """Learn from one transition."""
         return self.update_batch(Transitions._make(np.asarray(value)[None] for value in transition))
 
-    def update_batch(self, transitions: Transitions) -> Mapping[str, float]:
-        """Learn from one transition of each of N environments.
+    def update_batch(self, transitions: Transitions, valid: NDArray[np.bool_] | None = None) -> Mapping[str, float]:
+        """Learn from one transition of each of N environments; those that are not `valid` weigh nothing.
 
         Returns:
             the mean TD error and loss, half the mean squared error of the returns; nothing between two updates.
         """
-        rho = 1.0 if self.behaviour_policy is None else self._ratios(transitions)
+        rho: Any = 1.0 if self.behaviour_policy is None else self._ratios(transitions)
+        if valid is not None:
+            rho = rho * valid
         self.rollout.add(transitions, self.config.gamma, rho)
         if self.rollout.count < self.rollout.rows:
             return {}
@@ -236,7 +240,7 @@ class NeuralTD(Agent):
         v = self._online.forward(x).numpy()[:, 0]  # [M]
         bootstraps = v if self.target_network is None else self.target_network(x).numpy()[:, 0]
         errors = np.empty((config.train_freq, rollout.reward.shape[1]))  # [T, N]
-        return_errors(
+        mean, loss = return_errors(
             v, bootstraps, here, following, rollout.reward, rollout.discount, rollout.ended, rollout.rho,
             config.n_steps, config.lam, errors,
         )  # fmt: skip
@@ -251,7 +255,7 @@ class NeuralTD(Agent):
         self.descend(self._online.theta, self._online.gradient, size)
         if self.target_network is not None and self.n_updates % config.target_update_interval == 0:
             update_target(self.target_network, self.network, config.tau)
-        return {"td_error": float(errors.mean()), "loss": float(np.square(errors).mean() / 2)}
+        return {"td_error": mean, "loss": loss}
 
     def descend(self, theta: NDArray[np.float32], gradient: NDArray[np.float32], size: float) -> None:
         """Move the parameters `(n_weights,)`, in place, against a gradient: here by a step of Adam."""
@@ -267,7 +271,7 @@ class NeuralTD(Agent):
             return table, self._states(seen), self._states(following)
         both = np.concatenate([part.reshape(size, *part.shape[2:]) for part in (seen, following)])
         here = np.arange(size).reshape(shape)
-        return self.inputs(both), here, here + size
+        return torch.from_numpy(self.inputs.read(both)), here, here + size
 
     @cached_property
     def _online(self) -> Passes:
