@@ -15,6 +15,7 @@ The published numbers are those of `tests/reference/td.json`, recomputed with ma
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import math
@@ -37,10 +38,12 @@ __all__ = [
     "against",
     "agree",
     "books_line",
+    "copies",
     "equal",
     "learner",
     "names",
     "near_median",
+    "once",
     "published",
     "sheet",
 ]
@@ -70,6 +73,11 @@ def against(what: str, values: Any, mean: float, runs: int) -> Comparison:
 def equal(what: str, here: float, exact: float, tolerance: float = 1e-8) -> Comparison:
     """Compare what is no matter of chance."""
     return Comparison(what, float(here), exact, tolerance * max(1.0, abs(exact)))
+
+
+def once(what: str, values: Any, value: float) -> Comparison:
+    """Compare with one run, of which there is no mean: it is within 4 standard deviations of ours."""
+    return against(what, values, value, 1)
 
 
 def near_median(what: str, values: Any, median: float, runs: int) -> Comparison:
@@ -115,8 +123,10 @@ def learner(
         hyperparameters: as for `kind.for_env`.
     """
 
+    new_env = copies(env_id, rules)
+
     def make(seed: int) -> tuple[Any, Any]:
-        env = gymnasium.make(env_id, **(rules or {}))
+        env = new_env()
         agent = kind.for_env(env, seed=seed, **hyperparameters)
         if start is not None:
             agent.w[:] = start(seed)
@@ -125,16 +135,27 @@ def learner(
     return make
 
 
+def copies(env_id: str, rules: dict[str, Any] | None = None) -> Callable[[], Any]:
+    """Return what makes the same environment again and again, but works out its tables only once.
+
+    A copy shares the tables, which never change; its first reset, which has a seed, gives it random numbers of its own.
+    """
+    prototype = gymnasium.make(env_id, **(rules or {})).unwrapped
+    prototype.compiled()
+    return lambda: copy.copy(prototype)
+
+
 def names() -> list[str]:
     """Return the names of all figures."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+    found = [path.stem for path in Path(__file__).parent.glob("[!_]*.py")]
+    return sorted(found, key=lambda name: [int(part) if part.isdigit() else part for part in name.split("_")])
 
 
 def sheet(title: str, columns: int = 1, rows: int = 1, *, width: float = 5.6, height: float = 4.0) -> Any:
     """Make a figure of `rows` x `columns` panels; return it and its axes, in reading order (one panel: its axes)."""
     figure = new_figure(width * columns, height * rows + 0.4)
     figure.set_layout_engine("constrained")
-    figure.suptitle(textwrap.fill(title, 60 * columns), fontsize=12)
+    figure.suptitle(textwrap.fill(title, int(10.7 * width * columns)), fontsize=12)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for each in axes:
         each.grid(color="#e9ecef", linewidth=0.7)

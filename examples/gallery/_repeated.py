@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 import rlkit
+from examples.gallery import copies
 from rlkit.truth import exact_values
 from rlkit.updates import learn
 from rlkit.updates.rule import room
@@ -69,13 +69,14 @@ def errors(
     Args:
         kind: the agent's class.
         env_id: an environment of one action, whose episodes end.
-        settings: hyperparameters; each setting runs in a thread.
+        settings: hyperparameters; each setting runs in a thread, through the same episodes where actions are no choice.
         runs: how many times each begins anew.
         episodes: after how many.
         features: of the states; None for a table.
     """
-    env: Any = gymnasium.make(env_id)
-    live = ~env.unwrapped.model().terminal
+    new_env = copies(env_id)
+    env = new_env()
+    live = ~env.model().terminal
     exact = exact_values(env, 1.0, np.zeros(live.size, np.int64))[live]
     Phi = np.eye(live.size) if features is None else features.matrix(env)
     triangle = np.linalg.qr(np.column_stack([Phi[live], -exact]) / math.sqrt(live.sum()), mode="r")
@@ -89,8 +90,8 @@ def errors(
             return Repeated(super().rule(), self.w, self.config.initial_value, triangle, self.errors, self.at)
 
     def make(seed: int) -> tuple[Any, Any]:
-        env = gymnasium.make(env_id)
-        return Repeating.for_env(env, gamma=1.0, features=features, seed=seed, **settings[seed]), env
+        env = new_env()
+        return Repeating.for_env(env, gamma=1.0, features=features, seed=0, **settings[seed]), env
 
     done = rlkit.train_many(make, range(len(settings)), episodes=runs * episodes)
     return np.array([agent.errors for agent in done.agents])

@@ -11,7 +11,8 @@ from examples.gallery import COLOURS, published, sheet
 from examples.gallery._repeated import errors
 
 EPISODES = 10
-UP_TO = np.array([0.05, 0.15, 0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0])  # step sizes, in parts of the best
+# step sizes to try, in parts of the best
+UP_TO = np.array([0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])
 
 Sweep = dict[float, dict[float, NDArray[np.float64]]]
 """By n or lambda, and by step size: the error of each run, averaged over its episodes."""
@@ -41,14 +42,17 @@ def sweep(kind: Any, best: dict[float, float], name: str, runs: int, **hyperpara
     return found
 
 
-def draw(found: Sweep, title: str, symbol: str) -> Any:
-    """Draw the mean errors by step size, a curve for each setting, as the book does."""
+def draw(found: Sweep, title: str, symbol: str, book: dict[str, Any] | None = None) -> Any:
+    """Draw the mean errors by step size, a curve for each setting, as the book does; with crosses at published ones."""
     figure, axes = sheet(title, width=7.4, height=5.0)
     for i, (setting, by_rate) in enumerate(found.items()):
         rates = [0.0, *by_rate]
         means = [published("random_walk_19", "initial_rms"), *(float(each.mean()) for each in by_rate.values())]
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": "-" if i < len(COLOURS) else "--"}
         axes.plot(rates, means, marker=".", markersize=4, linewidth=1.3, label=f"{symbol} = {setting:g}", **style)
+    if book is not None:
+        rates, levels = zip(*((each["alpha"], each["rms"]) for each in book.values()), strict=True)
+        axes.plot(rates, levels, "x", color="black", zorder=3, label="4000 runs'\nbest alpha")
     axes.set(xlabel="alpha", ylabel="RMS error, over 19 states and 10 episodes", ylim=(0.24, 0.56), xlim=(0, 1.01))
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

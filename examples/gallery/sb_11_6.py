@@ -35,7 +35,7 @@ def draw(found: dict[str, Any]) -> Any:
     figure, (left, right) = sheet("S&B, figure 11.6: emphatic TD on Baird's counterexample, alpha = 0.03", 2)
     draw_weights(left, np.arange(STEPS + 1), found["expected"], "expected updates, the book's curve")
     left.plot(rmsve(found["expected"]), color="black", linewidth=1.8, label="root VE")
-    left.set(xlabel="sweeps", ylim=(-5, 10.5))
+    left.set(xlabel="sweeps", ylim=(-5, 12.5))
     left.legend(frameon=False, fontsize=9, ncols=2)
     right.set_title("sampled: the variance is too high for it to converge", fontsize=10)
     right.plot(np.arange(0, STEPS + 1, 10), rmsve(found["sampled"]).T, linewidth=0.8, color="#868e96")

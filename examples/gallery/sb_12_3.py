@@ -1,4 +1,4 @@
-"""S&B, figure 12.3: the off-line lambda-return algorithm on the 19-state random walk, for every lambda and step size."""
+"""S&B, figure 12.3: the off-line lambda-return algorithm on the 19-state random walk, by lambda and step size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from examples.gallery import Comparison, _walk19, against, published
 from rlkit.agents import OfflineLambdaReturn
 
-RUNS = 100
+RUNS = 400
 BOOK = published("random_walk_19", "fig12_3_offline_lambda")
 
 
@@ -20,7 +20,7 @@ def measure(runs: int) -> dict[str, Any]:
 def draw(found: dict[str, Any]) -> Any:
     """Draw a curve for each lambda."""
     title = "S&B, figure 12.3: off-line lambda-return algorithm, 19-state random walk"
-    return _walk19.draw(found["errors"], title, "lambda")
+    return _walk19.draw(found["errors"], title, "lambda", BOOK)
 
 
 def compare(found: dict[str, Any]) -> list[Comparison]:

@@ -7,7 +7,7 @@ from typing import Any
 from examples.gallery import Comparison, _walk19, against, equal, published
 from rlkit.agents import TDLambda
 
-RUNS = 100
+RUNS = 400
 OFFLINE = published("random_walk_19", "fig12_3_offline_lambda")
 ONE_STEP = published("random_walk_19", "fig7_2_nstep_minima", "1")
 

@@ -46,8 +46,8 @@ def draw(found: dict[str, Any]) -> Any:
         shade = 0.35 + 0.6 * rate / max(RATES[LinearTD if name == "TD" else GradientMonteCarlo])
         style = {"color": COLOURS[0] if name == "TD" else COLOURS[4], "alpha": min(shade, 1.0)}
         right.plot([start, *curve.mean(axis=0)], label=f"{name}, alpha = {rate:g}", **style)
-    right.set(xlabel="episodes", ylabel=f"RMS error over the states, {len(curve)} runs", ylim=(0, 0.26))
-    right.legend(frameon=False, fontsize=9, ncols=2, loc="lower left")
+    right.set(xlabel="episodes", ylabel=f"RMS error over the states, {len(curve)} runs", ylim=(0, 0.3))
+    right.legend(frameon=False, fontsize=9, ncols=2, loc="upper right")
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from examples.gallery import Comparison, _walk19, against, published
 from rlkit.agents import NStepTD
 
-RUNS = 100
+RUNS = 400
 BOOK = published("random_walk_19", "fig7_2_nstep_minima")
 
 
@@ -19,7 +19,7 @@ def measure(runs: int) -> dict[str, Any]:
 
 def draw(found: dict[str, Any]) -> Any:
     """Draw a curve for each n."""
-    return _walk19.draw(found["errors"], "S&B, figure 7.2: n-step TD on the 19-state random walk", "n")
+    return _walk19.draw(found["errors"], "S&B, figure 7.2: n-step TD on the 19-state random walk", "n", BOOK)
 
 
 def compare(found: dict[str, Any]) -> list[Comparison]:
