@@ -20,7 +20,7 @@ def return_errors(
     n_steps: int,
     lam: float,
     errors: Any,
-) -> None:
+) -> tuple[float, float]:
     """Write G - v(s) of the first T of K = T + n - 1 steps, G being the lambda-return of at most n steps.
 
     G_t = r + gamma ((1 - lambda) v(s') + lambda (rho' G_t+1 + (1 - rho') v(s'))), which bootstraps, with v(s') alone,
@@ -38,7 +38,11 @@ def return_errors(
         n_steps: n.
         lam: lambda.
         errors: float64 `(T, N)`, to be written.
+
+    Returns:
+        their mean, and half their mean square.
     """
+    total, squares = 0.0, 0.0
     for t in range(errors.shape[0]):
         for i in range(errors.shape[1]):
             target = 0.0
@@ -49,7 +53,11 @@ def return_errors(
                 else:
                     ahead = rho[k + 1, i] * target + (1.0 - rho[k + 1, i]) * after
                     target = reward[k, i] + discount[k, i] * ((1.0 - lam) * after + lam * ahead)
-            errors[t, i] = target - values[here[t, i]]
+            error = target - values[here[t, i]]
+            errors[t, i] = error
+            total += error
+            squares += error * error
+    return total / errors.size, squares / (2.0 * errors.size)
 
 
 @njit(cache=True)
