@@ -29,7 +29,7 @@ def steps_per_episode(
         kind: the agent's class.
         runs, episodes: how many.
         alpha: step size, to be shared by the tilings.
-        most: steps after which an episode is truncated.
+        most: steps after which an episode is truncated; weights may then diverge, and the car stand still.
         hyperparameters: of the agent, more than the usual ones.
     """
 
@@ -37,7 +37,8 @@ def steps_per_episode(
         env = MountainCar(max_steps=most)
         return kind.for_env(env, learning_rate=alpha / TILINGS, seed=seed, **SETTINGS, **hyperparameters), env
 
-    return np.asarray(rlkit.train_many(make, range(runs), episodes=episodes).lengths)
+    done = rlkit.train_many(make, range(runs), episodes=episodes, stop_on_divergence=most is None)
+    return np.asarray(done.lengths)
 
 
 def sweep(
