@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -43,7 +44,8 @@ class DQN(ReplayAgent):
     two streams of a dueling network share all hidden layers: v and the advantages are outputs of the last.
 
     Observations are `Discrete`, seen one-hot or through `features`, or a `Box` (`rlkit.networks.Inputs`). Before
-    `learning_starts` it acts at random.
+    `learning_starts` it acts at random. Networks are small, and on the CPU; their gradients are written out
+    (`rlkit.networks.Passes`), not left to autograd.
 
     Attributes:
         inputs: from observations to what the networks read.
@@ -69,6 +71,9 @@ class DQN(ReplayAgent):
         )
         exploration_initial_eps: float = bounded(1.0, at_least=0, up_to=1, help="share of random actions at first")
         exploration_final_eps: float = bounded(0.05, at_least=0, up_to=1, help="share of random actions in the end")
+        temperature: float | None = bounded(
+            None, above=0, help="act by softmax of the values at this temperature instead"
+        )
         max_grad_norm: float = bounded(10.0, above=0, help="a longer gradient is scaled down to this norm")
         network: tuple[int, ...] = (64, 64)  # units of the hidden layers
         features: Features | None = None  # of observations; None: one-hot, or the vector itself
@@ -115,28 +120,35 @@ class DQN(ReplayAgent):
         self._total_steps = total_steps
 
     @property
-    def exploration_rate(self) -> float:
-        """The current share of random actions."""
+    def exploration_rate(self) -> float | None:
+        """The current share of random actions; None with softmax."""
         config = self.config
         if self.n_stored < config.learning_starts:
             return 1.0
+        if config.temperature is not None:
+            return None
         decay = config.exploration_fraction * self._total_steps
         return linear_decay(config.exploration_initial_eps, config.exploration_final_eps, decay, self.n_stored)
 
     def act(self, observation: Any, *, explore: bool = False) -> int:
         """Return the greedy action, the lowest where several are; with `explore`, one to learn from."""
-        if explore and self.rng.random() < self.exploration_rate:
-            return int(self.rng.random() * self.action_space.n)
-        outputs = self._online.of_one(self._read_one(observation))
-        if self.config.dueling:
-            outputs = outputs[1:]  # v is the same for all
-        return int(outputs.argmax())
+        if explore:
+            epsilon = self.exploration_rate
+            if epsilon is None:
+                return int(self.rng.choice(int(self.action_space.n), p=self.probs(observation)))
+            if self.rng.random() < epsilon:
+                return int(self.rng.random() * self.action_space.n)
+        return int(self._preferences(observation).argmax())
 
     def probs(self, observation: Any) -> NDArray[np.float64]:
         """Return how likely each action is while it explores as it does now, float64 `(A,)`."""
-        n_actions, epsilon = int(self.action_space.n), self.exploration_rate
-        shares = np.full(n_actions, epsilon / n_actions)
-        shares[self.act(observation)] += 1.0 - epsilon
+        preferences, epsilon = self._preferences(observation).astype(np.float64), self.exploration_rate
+        if epsilon is None:
+            weights = np.exp((preferences - preferences.max()) / self.config.temperature)
+            shares: NDArray[np.float64] = weights / weights.sum()
+            return shares
+        shares = np.full(preferences.size, epsilon / preferences.size)
+        shares[preferences.argmax()] += 1.0 - epsilon
         return shares
 
     def update(self, transition: Transition) -> Mapping[str, Any]:
@@ -158,13 +170,13 @@ class DQN(ReplayAgent):
         config, online = self.config, self._online
         reward, discount, weight = torch.from_numpy(np.array([batch.reward, batch.discount, batch.weight], np.float32))
         next_x = torch.from_numpy(self.inputs.read(batch.next_observation))
-        next_q_target = self.q(self._bootstrapped, next_x)
+        next_q_target = self._q(self._bootstrapped, next_x)
         if config.double:
-            y = double_q_target(reward, discount, next_q_target, self.q(online, next_x))
+            y = double_q_target(reward, discount, next_q_target, self._q(online, next_x))
         else:
             y = q_learning_target(reward, discount, next_q_target)
 
-        q = self.q(online, torch.from_numpy(self.inputs.read(batch.observation)))  # [B, A]
+        q = self._q(online, torch.from_numpy(self.inputs.read(batch.observation)))  # [B, A]
         action = torch.from_numpy(batch.action)[:, None]
         error = y - q.gather(1, action).squeeze(1)  # [B]
         slope = torch.zeros_like(q).scatter_(1, action, huber_slope(error, weight)[:, None])
@@ -172,11 +184,12 @@ class DQN(ReplayAgent):
         self.n_updates += 1
         m, v = self.moments
         adam(online.theta, online.gradient, m, v, self.n_updates, config.learning_rate, config.max_grad_norm)
-        if isinstance(self.buffer, PrioritizedReplay):
+        loss = float(huber_loss(error, weight))
+        if isinstance(self.buffer, PrioritizedReplay) and math.isfinite(loss):
             self.buffer.set_priorities(batch.row, error.numpy())
-        return {"loss": huber_loss(error, weight), "mean_q": q.mean()}
+        return {"loss": loss, "mean_q": float(q.mean())}
 
-    def q(self, passes: Passes, x: Tensor) -> Tensor:
+    def _q(self, passes: Passes, x: Tensor) -> Tensor:
         """Return a network's action values, `[N, A]`, for inputs `[N, n_inputs]`."""
         out = passes.forward(x)
         return dueling(out[:, :1], out[:, 1:]) if self.config.dueling else out
@@ -184,7 +197,12 @@ class DQN(ReplayAgent):
     @torch.no_grad()
     def action_values(self, observations: Any) -> NDArray[np.float32]:
         """Return q of N observations, float32 `(N, A)`."""
-        return self.q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy()
+        return self._q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy()
+
+    def _preferences(self, observation: Any) -> NDArray[np.float32]:
+        """Return the action values of one observation, `(A,)`, but for what dueling adds to all of them."""
+        outputs = self._online.of_one(self._read_one(observation))
+        return outputs[1:] if self.config.dueling else outputs
 
     @cached_property
     def _read_one(self) -> Callable[[Any], NDArray[np.float32]]:

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from rlkit import Callback, ConfigError, SpaceError, Trainer, Transition
+from rlkit import Callback, ConfigError, Diverged, SpaceError, Trainer, Transition
 from rlkit.agents import DQN
 from rlkit.envs import GridWorld
 from rlkit.evaluation import evaluate
@@ -119,6 +119,25 @@ def test_exploration_falls_in_a_straight_line_over_its_share_of_the_run():
     assert rates == pytest.approx([1.0, 1.0, 0.84, 0.6, 0.2, 0.2])
     greedy = np.eye(2)[agent.act(0)]
     np.testing.assert_allclose(agent.probs(0), 0.1 + 0.8 * greedy)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_softmax_draws_by_the_values(dueling):
+    agent = DQN.for_env(Corridor(), seed=0, temperature=0.1, learning_starts=0, dueling=dueling)
+    q = agent.action_values(np.arange(1))[0]
+    share = 1 / (1 + np.exp(10 * (q[1] - q[0])))
+    np.testing.assert_allclose(agent.probs(0), [share, 1 - share], rtol=1e-5)
+    drawn = np.mean([agent.act(0, explore=True) for _ in range(2000)])
+    assert drawn == pytest.approx(1 - share, abs=4 * np.sqrt(0.25 / 2000))
+    assert agent.exploration_rate is None
+
+
+def test_a_step_size_that_is_too_large_stops_with_the_step_and_the_weights():
+    agent = DQN.for_env(
+        Corridor(reward=1e38), seed=0, learning_starts=4, train_freq=1, learning_rate=1e37, prioritized=True
+    )
+    with pytest.raises(Diverged, match=r"DQN on Corridor, step \d+: loss is (nan|inf); the norm of the weights is"):
+        Trainer(agent, Corridor(reward=1e38)).run(200)
 
 
 def test_the_trainer_tells_how_long_the_run_will_be():
