@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rlkit.policy import Planner, Policy
     from rlkit.trainer import Trainer, train
     from rlkit.transition import Transition
+    from rlkit.vector_trainer import VectorTrainer
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ _HOME = {
     "Runs": "rlkit.many",
     "Trainer": "rlkit.trainer",
     "Transition": "rlkit.transition",
+    "VectorTrainer": "rlkit.vector_trainer",
     "train": "rlkit.trainer",
     "train_many": "rlkit.many",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "SpaceError",
     "Trainer",
     "Transition",
+    "VectorTrainer",
     "agents",
     "bellman",
     "bounded",

@@ -41,7 +41,7 @@ class Trainer(Training):
 
     Args:
         agent: what learns.
-        env: what it learns in, one environment (not a vector of them).
+        env: what it learns in, one environment (`VectorTrainer` is for many at once).
         callbacks: what else watches.
         directory: the run's folder, for logs and checkpoints; None writes nothing. Where it holds a run already,
             a new one goes to `directory-2` and so on.
@@ -193,7 +193,7 @@ class Trainer(Training):
 
 def train(
     agent: Agent,
-    env: gymnasium.Env[Any, Any],
+    env: gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, Any, Any],
     *,
     steps: int,
     directory: str | Path | None = None,
@@ -202,21 +202,22 @@ def train(
     checkpoint_every: int | None = None,
     truth: bool = True,
     stop_on_divergence: bool = True,
-) -> Trainer:
+) -> Training:
     """Train an agent in one line; called again with the same agent and environment, it continues.
 
     Args:
-        agent, env, directory, callbacks, checkpoint_every, truth, stop_on_divergence: as for `Trainer`.
+        agent, env, directory, callbacks, checkpoint_every, truth, stop_on_divergence: as for `Trainer`, or for
+            `VectorTrainer` if `env` is a vector of environments.
         steps: how many more steps to take; with `resume`, how many the whole run has.
         resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint.
 
     Returns:
         the trainer, with its counters and its folder.
     """
-    trainer: Trainer | None = vars(agent).get("_trainer")
+    trainer: Training | None = vars(agent).get("_trainer")
     same = trainer is not None and trainer.env is env and trainer.directory == (directory and Path(directory))
     if trainer is None or not same:
-        trainer = Trainer(agent, env, directory=directory, checkpoint_every=checkpoint_every)
+        trainer = _kind_for(env)(agent, env, directory=directory, checkpoint_every=checkpoint_every)
         vars(agent)["_trainer"] = trainer
     trainer.callbacks, trainer.truth = checked_callbacks(callbacks), truth
     trainer.stop_on_divergence = stop_on_divergence
@@ -225,3 +226,11 @@ def train(
     steps = check_count("steps", steps, at_least=0)
     trainer.run(max(steps - trainer.step, 0) if resume else steps)
     return trainer
+
+
+def _kind_for(env: Any) -> type[Training]:
+    if not isinstance(env, gymnasium.vector.VectorEnv):
+        return Trainer
+    from rlkit.vector_trainer import VectorTrainer
+
+    return VectorTrainer

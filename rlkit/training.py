@@ -88,6 +88,11 @@ class Training:
         self._due = 0  # the next step at which something other than stepping is due
         self._set_out()
 
+    @property
+    def problem(self) -> Any:
+        """The one environment that is learnt in, for who measures against its model; None where none can be had."""
+        return self.env
+
     def _set_out(self) -> None:
         """Check that agent and environment suit each other, and make what stepping needs."""
         raise NotImplementedError
@@ -175,9 +180,10 @@ class Training:
 
     def _watchers(self) -> list[Callback]:
         """Return all callbacks: those given, and the truth, where it is wanted and there is a log to write it to."""
-        bare = self.env.unwrapped
-        unknown = not callable(getattr(bare, "model", None)) and getattr(bare, "P", None) is None
-        if not self.truth or unknown or (self.directory is None and not self.console):
+        if not self.truth or (self.directory is None and not self.console):
+            return self.callbacks
+        bare = getattr(self.problem, "unwrapped", None)
+        if not callable(getattr(bare, "model", None)) and getattr(bare, "P", None) is None:
             return self.callbacks
         from rlkit.truth.callback import TruthCallback, TruthInLog
 

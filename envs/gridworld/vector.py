@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from os import PathLike
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 import gymnasium
 import numpy as np
@@ -21,6 +21,9 @@ from rlkit.envs.gridworld.layout import GridMap
 from rlkit.envs.gridworld.loading import RuleArguments, make_layout
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.errors import ConfigError, MapError
+
+if TYPE_CHECKING:
+    from rlkit.envs.gridworld.env import GridWorld
 
 _BLOCK = 1 << 16  # states whose landings are worked out at a time
 _NEVER = np.iinfo(np.int64).max
@@ -177,6 +180,12 @@ class GridWorldVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray
         self._steps = np.zeros(num_envs, np.int64)  # [N]
         self._over = np.ones(num_envs, np.bool_)  # [N] episode ended (or never begun), not yet reset
         self._begun = False
+
+    def single(self) -> GridWorld:
+        """Return one such grid world, which has the exact model."""
+        from rlkit.envs.gridworld.env import GridWorld
+
+        return GridWorld(self.layout.grid, rules=self.layout.rules)
 
     @cached_property
     def _tables(self) -> Tables:

@@ -48,7 +48,7 @@ class _Truth(Callback):
         """Find the exact answer to what this agent learns in this environment."""
         agent = trainer.agent
         self.lines = {}
-        self.yardstick = truth = yardstick_of(agent, trainer.env)
+        self.yardstick = truth = yardstick_of(agent, trainer.problem)
         if agent.average_reward is not None or agent.target_policy is None:
             return
         with undisturbed(agent):
@@ -120,7 +120,7 @@ class TruthCallback(_Truth):
     def on_start(self, trainer: Trainer) -> None:
         """Solve the environment, once for a trainer, and begin a history; warn if the agent is bound to diverge."""
         if trainer is not self._trainer:
-            if (refusal := why_not(trainer.env)) is not None:
+            if (refusal := why_not(trainer.problem)) is not None:
                 raise InvalidModel(f"TruthCallback: {refusal}")
             self.history = {}
             self.prepare(trainer)
@@ -161,7 +161,7 @@ class TruthInLog(_Truth):
 
     def _begin(self, trainer: Trainer) -> bool:
         """Solve the environment, and ask the agent a first time, uncounted; say whether that went well."""
-        refusal = why_not(trainer.env, largest=SMALL)
+        refusal = why_not(trainer.problem, largest=SMALL)
         if refusal is None:
             try:
                 self.prepare(trainer)

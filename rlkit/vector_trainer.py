@@ -1,0 +1,174 @@
+"""The training loop in many environments at once, for agents that learn from batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from rlkit.agent import Agent
+from rlkit.callbacks import Callback
+from rlkit.divergence import name_of
+from rlkit.errors import ConfigError, SpaceError
+from rlkit.training import Training
+from rlkit.transition import Transitions
+
+
+class VectorTrainer(Training):
+    """Trains an agent in N environments that run in parallel, a `gymnasium.vector.VectorEnv`; else it is a `Trainer`.
+
+    One step is one of every environment: `agent.act_batch`, the environments step, the transitions are checked, the
+    agent learns from them in `agent.update_batch`, callbacks are told (`on_step` gets `Transitions`). `step` counts
+    transitions, up to N at a time, so a run may take up to N - 1 more than it was asked for.
+
+    Where the environments begin their next episode in a step of its own (gymnasium's `NEXT_STEP`), that step is no
+    transition, and neither counted nor learnt from; with `SAME_STEP`, which wastes none, `next_observation` is the last
+    one of the episode that ended.
+
+    A run resumes to the bit if the vector of environments has `get_state` and `set_state`, as `GridWorldVectorEnv` has.
+    Any other begins new episodes then, from a seed made of the agent's and the step.
+
+    Args:
+        agent: what learns; it has `act_batch` and `update_batch`.
+        env: what it learns in, with `Discrete` or `Box` observations.
+        **others: as for `Trainer`.
+
+    Raises:
+        SpaceError: the agent was made for other spaces than a single environment has, or these do not begin their next
+            episodes themselves.
+        ConfigError: the agent learns from one environment only; or as for `Trainer`.
+    """
+
+    env: VectorEnv[Any, Any, Any]
+
+    def _set_out(self) -> None:
+        if not isinstance(self.env, VectorEnv):
+            raise SpaceError(f"VectorTrainer: the environment is a {type(self.env).__name__}, expected a VectorEnv")
+        if type(self.agent).update_batch is Agent.update_batch:
+            name = type(self.agent).__name__
+            raise ConfigError(f"VectorTrainer: {name} learns from one environment at a time: it has no update_batch()")
+        self._check_spaces("single_")
+        seen = self.env.single_observation_space
+        if not isinstance(seen, spaces.Discrete | spaces.Box):
+            raise SpaceError(f"VectorTrainer: observations of {name_of(self.env)} are {seen}, expected Discrete or Box")
+        mode = self.env.metadata.get("autoreset_mode")
+        if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+            raise SpaceError(
+                f"VectorTrainer: {name_of(self.env)}'s autoreset_mode is {mode}, expected NEXT_STEP or SAME_STEP"
+            )
+        n = self.env.num_envs
+        self._at_once = mode is AutoresetMode.SAME_STEP
+        self._observations: Any = None
+        self._over = np.zeros(n, np.bool_)  # whose next step only begins an episode
+        self._totals, self._lengths = np.zeros(n), np.zeros(n, np.int64)  # of the episodes so far
+
+    @cached_property
+    def problem(self) -> Any:
+        """One of the environments, None where none can be had."""
+        if callable(single := getattr(self.env, "single", None)):
+            return single()
+        return next(iter(getattr(self.env.unwrapped, "envs", ())), None)
+
+    def _way_of_stepping(self, watchers: list[Callback]) -> Callable[[], None]:
+        def step_on() -> None:
+            transitions, metrics = self._take_step()
+            for callback in watchers:
+                callback.on_step(self, transitions, metrics)  # type: ignore[arg-type]
+            self._end_episodes(transitions)
+
+        return step_on
+
+    def _take_step(self) -> tuple[Transitions, Any]:
+        """Act, step, check, learn, check."""
+        if self._observations is None:
+            self._begin()
+        agent, observations = self.agent, self._observations
+        actions = agent.act_batch(observations, explore=True)
+        seen, rewards, terminated, truncated, self.info = self.env.step(actions)
+        following = self._kept(seen)
+        rewards = np.array(rewards, np.float64)
+        if not np.isfinite(rewards).all():
+            raise self._invalid("rewards", f"are {rewards[~np.isfinite(rewards)][0]} somewhere, which is not finite")
+        last = self._last_observations(following, terminated | truncated) if self._at_once else following
+        transitions = Transitions(observations, actions, rewards, last, terminated.copy(), truncated.copy())
+        valid = None if self._at_once or not self._over.any() else ~self._over
+        metrics = agent.update_batch(transitions, valid)
+        n = len(rewards) if valid is None else int(valid.sum())
+        self.step += n
+        self._observations = following
+        self._totals += rewards
+        self._lengths += 1 if valid is None else valid
+        if metrics and (bad := self._means.add(metrics)) is not None and self.stop_on_divergence:
+            raise self._diverged(f"{bad} is {float(metrics[bad]):g}")
+        return transitions, metrics
+
+    def _end_episodes(self, transitions: Transitions) -> None:
+        ended = transitions.terminated | transitions.truncated
+        if not self._at_once:
+            self._over = ended
+        if not ended.any():
+            return
+        for total, length in zip(self._totals[ended].tolist(), self._lengths[ended].tolist(), strict=True):
+            self.episodes.extend([total], [length], 0.0, 0)
+            self._tell_of_episode(total, length)
+        self._totals[ended], self._lengths[ended] = 0.0, 0
+
+    def _begin(self) -> None:
+        """Begin an episode everywhere."""
+        seed = self.agent.seed
+        if self.step and seed is not None:
+            seed = int(np.random.SeedSequence((seed, self.step)).generate_state(1)[0])
+        seen, self.info = self.env.reset(seed=seed)
+        self._observations = self._kept(seen)
+        self._over[:], self._totals[:], self._lengths[:] = False, 0.0, 0
+
+    def _kept(self, seen: Any) -> NDArray[Any]:
+        """Return observations `(N, ...)` as an array of our own.
+
+        Raises:
+            InvalidTransition: they are not finite, or not in their space.
+        """
+        space = self.env.single_observation_space
+        observations = np.array(seen)
+        shape = (self.env.num_envs, *(space.shape or ()))
+        if observations.shape != shape:
+            raise self._invalid("observations", f"are of shape {observations.shape}, expected {shape}")
+        if isinstance(space, spaces.Discrete):
+            outside = (observations < space.start) | (observations >= space.start + space.n)
+            if outside.any():
+                raise self._invalid("observations", f"hold {observations[outside][0]}, which is not in {space}")
+        elif not np.isfinite(observations).all():
+            raise self._invalid("observations", "are not all finite")
+        return observations
+
+    def _last_observations(self, following: NDArray[Any], ended: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return what was seen last in the episodes that ended, and elsewhere what is seen now."""
+        if not ended.any():
+            return following
+        last = following.copy()
+        last[ended] = np.stack([np.asarray(one) for one in self.info["final_obs"][ended]])
+        return last
+
+    def _place(self) -> dict[str, Any]:
+        own = getattr(self.env.unwrapped, "get_state", None)
+        return {
+            "observations": self._observations,
+            "over": self._over,
+            "totals": self._totals,
+            "lengths": self._lengths,
+            "environment": own() if callable(own) and self.step else None,
+        }
+
+    def _go_back(self, state: dict[str, Any]) -> None:
+        if state["environment"] is None:
+            self._observations = None  # new episodes begin
+            return
+        self.env.unwrapped.set_state(state["environment"])  # type: ignore[attr-defined]
+        self._observations = np.array(state["observations"])
+        self._over = np.array(state["over"], np.bool_)
+        self._totals, self._lengths = np.array(state["totals"]), np.array(state["lengths"], np.int64)
