@@ -46,6 +46,7 @@ __all__ = [
     "once",
     "published",
     "sheet",
+    "sigmas",
 ]
 
 
@@ -64,10 +65,17 @@ class Comparison(NamedTuple):
 
 
 def against(what: str, values: Any, mean: float, runs: int) -> Comparison:
-    """Compare the mean of independent runs with that of so many others: within 4 standard errors of the difference."""
+    """Compare the mean of independent runs with that of so many others: within `sigmas` standard errors."""
     values = np.asarray(values, np.float64)
-    spread = 4.0 * values.std(ddof=1) * math.sqrt(1.0 / values.size + 1.0 / runs)
+    spread = sigmas(values.size) * values.std(ddof=1) * math.sqrt(1.0 / values.size + 1.0 / runs)
     return Comparison(what, float(values.mean()), mean, float(spread))
+
+
+def sigmas(runs: int) -> float:
+    """Return what is as improbable for so many runs as 4 standard errors for very many: Student's t, 1 in 16,000."""
+    from scipy.special import stdtrit
+
+    return float(-stdtrit(runs - 1, 3.167e-5))
 
 
 def equal(what: str, here: float, exact: float, tolerance: float = 1e-8) -> Comparison:
@@ -76,7 +84,7 @@ def equal(what: str, here: float, exact: float, tolerance: float = 1e-8) -> Comp
 
 
 def once(what: str, values: Any, value: float) -> Comparison:
-    """Compare with one run, of which there is no mean: it is within 4 standard deviations of ours."""
+    """Compare with one run, of which there is no mean."""
     return against(what, values, value, 1)
 
 
@@ -84,14 +92,16 @@ def near_median(what: str, values: Any, median: float, runs: int) -> Comparison:
     """Compare the median of independent runs with that of so many others, a median's standard error being 1.25 sd."""
     values = np.asarray(values, np.float64)
     low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])  # sd without the outliers, for which one takes medians
-    spread = 4.0 * 1.2533 * (high - low) / 2 * math.sqrt(1.0 / values.size + 1.0 / runs)
+    spread = sigmas(values.size) * 1.2533 * (high - low) / 2 * math.sqrt(1.0 / values.size + 1.0 / runs)
     return Comparison(what, float(middle), median, float(spread))
 
 
 def agree(what: str, some: Any, others: Any) -> Comparison:
     """Compare the means of two sets of independent runs of our own."""
     some, others = np.asarray(some, np.float64), np.asarray(others, np.float64)
-    spread = 4.0 * math.sqrt(some.var(ddof=1) / some.size + others.var(ddof=1) / others.size)
+    spread = sigmas(min(some.size, others.size)) * math.sqrt(
+        some.var(ddof=1) / some.size + others.var(ddof=1) / others.size
+    )
     return Comparison(what, float(some.mean()), float(others.mean()), spread)
 
 

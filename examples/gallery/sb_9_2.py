@@ -24,7 +24,7 @@ def measure(runs: int) -> dict[str, Any]:
     """Learn to the end with two step sizes; and for ten episodes with n steps, 20 groups, and many step sizes."""
     found: dict[str, Any] = {"fixed point": _walk1000.best_of(GROUPS)[1]}
     for rate in (1e-3, 2e-5):
-        error, w = _walk1000.learn(LinearTD, GROUPS, max(runs // 20, 2), EPISODES, EPISODES, learning_rate=rate)
+        error, w = _walk1000.learn(LinearTD, GROUPS, max(runs // 10, 3), EPISODES, EPISODES, learning_rate=rate)
         found[rate] = {"errors": error[:, -1], "w": w}
     pairs = [(n, float(r)) for n, largest in LARGEST.items() for r in RATES * min(1.0, 2 * largest) if r <= largest]
     settings = [{"n_steps": n, "learning_rate": rate} for n, rate in pairs]
