@@ -192,7 +192,8 @@ class NeuralTD(Agent):
         """Learn from one transition of each of N environments; those that are not `valid` weigh nothing.
 
         Returns:
-            the mean TD error and loss, half the mean squared error of the returns; nothing between two updates.
+            the mean error of the returns, and the loss, half the mean of its square, both weighted by the ratios;
+            nothing between two updates.
         """
         rho: Any = 1.0 if self.behaviour_policy is None else self._ratios(transitions)
         if valid is not None:

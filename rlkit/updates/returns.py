@@ -40,7 +40,7 @@ def return_errors(
         errors: float64 `(T, N)`, to be written.
 
     Returns:
-        their mean, and half their mean square.
+        the mean of rho (G - v(s)), and that of rho (G - v(s))^2 / 2.
     """
     total, squares = 0.0, 0.0
     for t in range(errors.shape[0]):
@@ -55,8 +55,8 @@ def return_errors(
                     target = reward[k, i] + discount[k, i] * ((1.0 - lam) * after + lam * ahead)
             error = target - values[here[t, i]]
             errors[t, i] = error
-            total += error
-            squares += error * error
+            total += rho[t, i] * error
+            squares += rho[t, i] * error * error
     return total / errors.size, squares / (2.0 * errors.size)
 
 

@@ -229,6 +229,16 @@ def test_rollouts_of_several_environments_are_learnt_from_at_once():
     assert single.n_updates == 2
 
 
+def test_steps_that_only_begin_an_episode_weigh_nothing():
+    t = batch([0, 1, 2, 3], [1.0, 90.0, 3.0, 90.0], [1, 2, 3, 0])
+    all_four, of_two = make(cls=BySGD, learning_rate=0.1), make(cls=BySGD, learning_rate=0.1)
+    before = parameters(all_four)
+    loss = all_four.update_batch(t, np.array([True, False, True, False]))["loss"]
+    assert of_two.update_batch(batch([0, 2], [1.0, 3.0], [1, 3]))["loss"] == pytest.approx(2 * loss)
+    moved, twice = parameters(all_four) - before, parameters(of_two) - before  # two transitions out of four, or of two
+    np.testing.assert_allclose(2 * moved, twice, atol=1e-6)
+
+
 def test_a_target_network_values_what_comes_next_and_follows_when_it_is_due():
     agent = make(gamma=0.5, target_update_interval=3, tau=0.25, learning_rate=0.1)
     t = Transition(0, 0, 1.0, 1, False, False)
