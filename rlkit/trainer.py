@@ -48,7 +48,7 @@ class Trainer(Training):
         checkpoint_every: steps between checkpoints. None: after 5 s, 10 s, 20 s and so on, and then once a minute, or
             less often if saving is slow. There is always one at the start, at the end of `run`, and when interrupted.
         keep_checkpoints: the newest that are kept.
-        log_every: steps between two rows of the log.
+        log_every: steps between two rows of the log; None: 1000 of each environment.
         console: print each row as a table.
         progress: show a progress bar once two seconds have passed. None: if the standard error is a terminal.
         truth: whether to add `truth/...` to the log, the agent's exact error, where the environment knows its model and

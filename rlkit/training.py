@@ -45,7 +45,7 @@ class Training:
         directory: str | Path | None = None,
         checkpoint_every: int | None = None,
         keep_checkpoints: int = 3,
-        log_every: int = 1000,
+        log_every: int | None = None,
         console: bool = False,
         progress: bool | None = None,
         truth: bool = True,
@@ -59,7 +59,8 @@ class Training:
         self.directory = None if directory is None else Path(directory)
         self.checkpoint_every = None if checkpoint_every is None else check_count("checkpoint_every", checkpoint_every)
         self.keep_checkpoints = check_count("keep_checkpoints", keep_checkpoints)
-        self.log_every = check_count("log_every", log_every)
+        many = 1000 * getattr(env, "num_envs", 1)
+        self.log_every = many if log_every is None else check_count("log_every", log_every)
         self.console = console
         self.progress = progress
         self.truth = truth
