@@ -82,8 +82,18 @@ def test_06_earns_what_the_exact_solution_promises(run):
     assert mean == pytest.approx(exact, abs=4 * 0.014)
 
 
+def test_07_converges_where_td_diverges(run):
+    last = run("07")
+    assert last["TDC"] < 1e-3  # in the long run 5.4e-5
+    assert last["TDRC"] < 0.1  # over 100 seeds the median is 1.1e-3
+
+
 def test_08_earns_more_than_chance_in_no_time(run):
     assert run("08", steps=2500) > 50  # acting at random earns 22
+
+
+def test_09_drives_out_of_the_valley(run):
+    assert run("09", steps=100_000) < 200  # over seeds 0 to 19: 105, sd 6; at random it takes thousands
 
 
 def test_an_example_is_a_script_with_a_folder_to_choose(tmp_path):

@@ -51,14 +51,15 @@ RULES = {
     "emphatic": (EmphaticTD, {"lam": 0.4}),
     "lstd": (LSTD, {"lam": 0.5}),
 }
-DENSE_FIRST = ("gtd2", "tdc", "emphatic")  # those that the quick tests try with dense features; the others with sparse
+QUICK = {"td": False, "accumulating": False, "dutch": False, "n_step": False, "lambda_return": False, "lstd": False}
+QUICK |= {"tdc": True, "emphatic": True}  # with dense features; each combination takes seconds to compile
 
 
 def combinations():
     for name in RULES:
         for dense in (False, True):
             if not (dense and name == "replacing"):
-                quick = dense == (name in DENSE_FIRST)
+                quick = QUICK.get(name) == dense
                 yield pytest.param(
                     name, dense, marks=() if quick else slow, id=f"{name}-{'dense' if dense else 'sparse'}"
                 )
