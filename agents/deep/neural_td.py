@@ -312,10 +312,16 @@ class NeuralTD(Agent):
         Raises:
             InvalidTransition: the behaviour policy never does what was done.
         """
-        pairs = list(zip(t.observation, t.action, strict=True))
-        chances = np.array([self._probs(self.behaviour_policy, s)[a] for s, a in pairs])
+        wanted, chances = (self._chances(policy, t) for policy in (self.target_policy, self.behaviour_policy))
         if not (chances > 0).all():
             action = t.action[int(chances.argmin())]
             raise InvalidTransition(f"{type(self).__name__}: action {action}, which the behaviour policy never takes")
-        ratios: NDArray[np.float64] = np.array([self._probs(self.target_policy, s)[a] for s, a in pairs]) / chances
+        ratios: NDArray[np.float64] = wanted / chances
         return ratios
+
+    def _chances(self, policy: Any, t: Transitions) -> NDArray[np.float64]:
+        """Return how likely a policy does what was done in N transitions, `(N,)`."""
+        if isinstance(policy, np.ndarray):
+            chances: NDArray[np.float64] = policy[self._states(t.observation), t.action]
+            return chances
+        return np.array([self._probs(policy, s)[a] for s, a in zip(t.observation, t.action, strict=True)])

@@ -38,6 +38,12 @@ def make(n_states=4, cls=NeuralTD, seed=0, **hyperparameters):
     return cls(spaces.Discrete(n_states), spaces.Discrete(2), cls.Config(**hyperparameters), seed=seed)
 
 
+def off_policy():
+    agent = make()
+    agent.follow(np.zeros(4, int), np.zeros(4, int))
+    return agent
+
+
 def batch(seen, rewards, following, terminated=None, truncated=None, actions=None):
     n = len(seen)
     never = np.zeros(n, bool)
@@ -352,7 +358,7 @@ class Leaning(rlkit.Policy):
         return np.array([0.1, 0.9] if observation[2] > 0 else [0.9, 0.1])
 
 
-def test_vectors_are_learnt_from_with_any_policy_that_tells_its_probabilities():
+def test_vectors_are_learnt_from_with_any_policy_that_tells_its_probabilities(tmp_path):
     env = gymnasium.make("CartPole-v1")
     policy = Leaning(env.observation_space, env.action_space)
     agent = NeuralTD.for_env(env, policy=policy, behaviour=Leaning(env.observation_space, env.action_space), seed=0)
@@ -360,6 +366,8 @@ def test_vectors_are_learnt_from_with_any_policy_that_tells_its_probabilities():
     for each in (agent, twin):
         rlkit.train(each, env, steps=60)
     assert (parameters(agent) == parameters(twin)).all()  # ratios of 1
+    agent.save(tmp_path / "agent.npz")
+    assert NeuralTD.load(tmp_path / "agent.npz").probs(np.ones(4)).tolist() == [0.1, 0.9]
     seen = env.observation_space.sample()[None].repeat(3, axis=0)
     assert twin.act_batch(seen).shape == (3,)
     assert np.isfinite(twin.state_values(seen)).all()
@@ -400,6 +408,7 @@ def test_the_encoder_of_vectors_is_a_frozen_network_that_round_trips_through_jso
         (lambda: NeuralTD.for_env(CART).encoder(CART), ConfigError, "no bound"),
         (lambda: make().follow(np.ones(4)), ConfigError, "the policy is float64"),
         (lambda: make().follow(np.ones(4, int), np.zeros(4, int)), ConfigError, "never takes action 1 in state 0"),
+        (lambda: off_policy().update(Transition(0, 1, 0.0, 0, False, False)), InvalidTransition, "never takes"),
         (lambda: make().act_batch(np.array([0, 4])), InvalidTransition, r"observation 4 is outside \[0, 4\)"),
         (lambda: make().update_batch(batch([0, 1] * 9, [0] * 18, [0, -1] * 9)), InvalidTransition, "observation -1"),
     ],
