@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#1f6fb4", "#e8590c", "#2b8a3e", "#862e9c", "#c92a2a", "#0b7285", "#5f3dc4", "#495057")
 _Columns = dict[str, NDArray[np.float64]]
+_LINES = ("best_rmsve", ":", "least its features allow"), ("td_rmsve", "--", "TD fixed point")
 
 
 def plot_convergence(
@@ -110,6 +111,63 @@ def plot_learning(
         figure.suptitle(title, fontsize=11)
     figure.tight_layout()
     return figure
+
+
+def plot_errors(
+    runs: Mapping[str, Mapping[str, Any] | str | os.PathLike[str]], *, tag: str = "rmsve", title: str | None = None
+) -> Figure:
+    """Draw learners' exact errors by step, on log scales, beside the least that their features allow.
+
+    Each learner has a colour: its error is a solid line, the least error of its features a dotted one, and that of the
+    TD fixed point a dashed one.
+
+    Args:
+        runs: by the name to label it with, a run's `progress.csv`, which has `truth/...`; or columns by name: `step`,
+            the tag's, and where there are such `best_rmsve` and `td_rmsve`, numbers or columns
+            (`{**callback.history, **callback.lines}` of a `rlkit.truth.TruthCallback`).
+        tag: which error, without `truth/`; the lines belong to `rmsve` alone.
+        title: what to write above.
+
+    Raises:
+        ConfigError: for a run without steps or without this error.
+    """
+    figure = new_figure(7.2, 4.6)
+    axes = figure.add_axes((0.1, 0.12, 0.87, 0.78))
+    drawn = {}  # what a style of line means, once there is such a line
+    for index, (name, run) in enumerate(runs.items()):
+        columns = _truth_columns(run, name, tag)
+        colour = COLOURS[index % len(COLOURS)]
+        there = np.isfinite(columns[tag]) & (columns[tag] > 0) & (columns["step"] > 0)
+        axes.plot(columns["step"][there], columns[tag][there], color=colour, linewidth=1.4, label=name)
+        for line, style, meaning in _LINES if tag == "rmsve" else ():
+            level = _last(columns.get(line))
+            if level > 1e-9:  # what features represent exactly has no line
+                axes.axhline(level, color=colour, linestyle=style, linewidth=1.0, alpha=0.8)
+                drawn[meaning] = style
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(tag)
+    for meaning, style in drawn.items():
+        axes.plot([], [], color="#495057", linestyle=style, linewidth=1.0, label=meaning)
+    axes.legend(fontsize=8, frameon=False, loc="best")
+    _tidy(axes)
+    if title is not None:
+        axes.set_title(title, fontsize=11)
+    return figure
+
+
+def _truth_columns(run: Mapping[str, Any] | str | os.PathLike[str], name: str, tag: str) -> _Columns:
+    table = _read(run) if isinstance(run, str | os.PathLike) else run
+    columns = {key.removeprefix("truth/"): np.atleast_1d(np.asarray(x, dtype=np.float64)) for key, x in table.items()}
+    if missing := [column for column in ("step", tag) if column not in columns]:
+        raise ConfigError(f"{name} has no column {', '.join(map(repr, missing))}; known: {', '.join(columns)}")
+    return columns
+
+
+def _last(column: NDArray[np.float64] | None) -> float:
+    there = np.zeros(0) if column is None else column[np.isfinite(column)]
+    return float(there[-1]) if there.size else math.nan
 
 
 def _curve(axes: Axes, columns: _Columns, field: str, colour: str, **style: Any) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,22 +201,31 @@ def test_closed_streams_are_no_trouble(own_folder, redirection, problem, code):
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
-def test_the_demo_compares_planners_and_learners_with_the_exact_answer(capsys, own_folder):
+def test_the_demo_compares_the_solved_equation_linear_and_neural_td_and_control(capsys, own_folder):
     assert main(["demo", "--steps", "20000", "--out", "here"]) == 0
     printed = capsys.readouterr().out
-    rows = {line.split()[0]: line.split() for line in printed.splitlines() if line.startswith("  ")}
+    rows = {line[2:].split("  ")[0]: line.split() for line in printed.splitlines() if line.startswith("  ")}
+    exact = json.loads((Path(__file__).parents[1] / "reference" / "td.json").read_text())["zhao_5x5"]
+    exact = exact["exact_all_errors_gt_misc"]
+    assert float(rows["Bellman equation"][-3]) < 1e-7
+    for name, features in (("TD, polynomial", "poly10"), ("TD, Fourier 3", "fourier_q3")):
+        error, best, fixed = map(float, rows[name][-3:])
+        assert best == pytest.approx(exact[features]["best"]["rmsve"], abs=1e-4)
+        assert fixed == pytest.approx(exact[features]["td"]["rmsve"], abs=1e-4)
+        assert best <= error < 0.5
+    assert rows["TD, table"][-2:] == ["0", "0"]
+    assert 0 < float(rows["neural TD *"][-3]) < 4
     for method in ("value_iteration", "policy_iteration", "truncated_policy_iteration"):
-        assert float(rows[method][4]) < 1e-10
-        assert rows[method][5:7] == ["100", "%"]
-    assert float(rows["q_learning"][4]) < 3.0
+        assert rows[method][-5:-1] == ["0", "100", "%", "0"]
+        assert float(rows[method][-1]) < 1e-12
+    assert float(rows["Q-learning"][-5]) < 1
     assert "tensorboard --logdir here" in printed
-    assert {path.name for path in (own_folder / "here").glob("*.png")} == {
-        "values.png",
-        "learnt.png",
-        "convergence.png",
-        "learning.png",
+    left = {path.name for path in (own_folder / "here").glob("*.png")}
+    assert left == {
+        f"{name}.png"
+        for name in ("values", "learnt", "convergence", "prediction", "prediction_errors", "control_errors")
     }
-    assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 5
+    assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 11
 
 
 def test_a_bar_shows_only_on_a_terminal_and_once_the_wait_is_long(monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rlkit.errors import ConfigError
-from rlkit.plotting import plot_convergence, plot_learning, plot_q, plot_values, save, to_image
+from rlkit.plotting import plot_convergence, plot_errors, plot_learning, plot_q, plot_values, save, to_image
 from rlkit.plotting.glyphs import arrow_polygons, spell, wedges
 
 FOUR = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
@@ -209,3 +209,24 @@ def test_a_curve_of_one_point_is_drawn_on_a_log_scale_without_a_warning():
     axes = plot_learning({"step": [1], "error": [3.0]}, logarithmic=True).axes[0]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[0] < 3.0 < axes.get_ylim()[1]
+
+
+def test_errors_are_drawn_beside_the_least_that_features_allow_and_the_fixed_point(tmp_path):
+    (tmp_path / "progress.csv").write_text(
+        "step,truth/rmsve,truth/best_rmsve,truth/td_rmsve\n10,1.0,0.1,0.2\n20,,,\n30,0.5,0.1,0.2\n"
+    )
+    runs = {"coarse": tmp_path / "progress.csv", "table": {"step": [10, 30], "rmsve": [2.0, 0.01], "best_rmsve": 1e-16}}
+    (axes,) = plot_errors(runs, title="errors").axes
+    coarse, best, fixed, table, *keys = axes.lines
+    assert coarse.get_xydata().tolist() == [[10, 1.0], [30, 0.5]]
+    assert table.get_xydata().tolist() == [[10, 2.0], [30, 0.01]]
+    assert [(line.get_ydata()[0], line.get_linestyle()) for line in (best, fixed)] == [(0.1, ":"), (0.2, "--")]
+    assert {line.get_color() for line in (best, fixed)} == {coarse.get_color()}  # and none for what is exact
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["coarse", "table", "least its features allow", "TD fixed point"]
+    assert len(keys) == 2
+
+
+def test_errors_that_are_not_there_are_named():
+    with pytest.raises(ConfigError, match="mine has no column 'policy_regret'; known: step, rmsve"):
+        plot_errors({"mine": {"step": [1], "rmsve": [1.0]}}, tag="policy_regret")
