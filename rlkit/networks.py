@@ -26,8 +26,9 @@ class Inputs(nn.Module):
     """Turns observations into what a network reads, float32 `(N, n_inputs)`.
 
     A state is looked up in a table that is worked out once: its features, or else its one-hot vector. A vector is
-    scaled to [-1, 1] by the space's bounds, along each dimension that has two, and flattened; or its features are
-    worked out by NumPy. No part of it is learnt, and so none is saved.
+    flattened and, where the space bounds all its dimensions, scaled to [-1, 1] by these bounds (to scale some would
+    change how they compare with the others); or its features are worked out by NumPy. No part of it is learnt, and so
+    none is saved.
 
     Args:
         space: of the observations, `Discrete` or a `Box`.
@@ -258,9 +259,9 @@ def _rows(n_states: int, features: Features | None) -> NDArray[np.float32]:
 
 
 def _scaling(space: spaces.Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return centre and scale of every dimension, float32 `(D,)`: 0 and 1 for one that is not bounded."""
-    flat = spaces.Box(space.low.ravel(), space.high.ravel(), dtype=space.dtype.type)
-    low, high = box_range(flat)
-    bounded = np.isfinite(low) & np.isfinite(high) & (low < high)
-    low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
-    return ((low + high) / 2).astype(np.float32), (2 / (high - low)).astype(np.float32)
+    """Return centre and scale of every dimension, float32 `(D,)`: 0 and 1 if there is one that is not bounded."""
+    low, high = box_range(spaces.Box(space.low.ravel(), space.high.ravel(), dtype=space.dtype.type))
+    if not (np.isfinite(low) & np.isfinite(high)).all():
+        return np.zeros(low.size, np.float32), np.ones(low.size, np.float32)
+    width = np.where(low < high, high - low, 2.0)
+    return ((low + high) / 2).astype(np.float32), (2 / width).astype(np.float32)

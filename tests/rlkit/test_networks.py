@@ -1,14 +1,15 @@
-"""The passes of a network, written out, against torch's."""
+"""How observations become inputs, and the passes of a network, written out, against torch's."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from torch import nn
 
 from rlkit import ConfigError
-from rlkit.networks import Passes, mlp
+from rlkit.networks import Inputs, Passes, mlp
 
 torch.set_num_threads(1)
 
@@ -44,3 +45,14 @@ def test_parameters_stay_those_of_the_network():
 def test_other_networks_are_refused(layers):
     with pytest.raises(ConfigError, match="expected linear layers with ReLUs in between"):
         Passes(nn.Sequential(*layers))
+
+
+@pytest.mark.parametrize(
+    ("high", "seen"), [([4.0, 10.0], [0.0, -0.2]), ([4.0, np.inf], [2.0, 4.0]), ([4.0, 0.0], [0.0, 4.0])]
+)
+def test_vectors_are_scaled_where_all_their_dimensions_are_bounded(high, seen):
+    inputs = Inputs(spaces.Box(np.zeros(2), np.array(high), dtype=np.float64))
+    observations = np.array([[2.0, 4.0]])
+    np.testing.assert_allclose(inputs(observations).numpy(), [seen], rtol=1e-6)
+    assert inputs.read(observations).tobytes() == inputs(observations).numpy().tobytes()
+    assert inputs.reader()(observations[0]).tobytes() == inputs.read(observations).tobytes()
