@@ -19,6 +19,7 @@ from rlkit.envs import AccessControl, BairdStar, BoyanChain, RandomWalk
 from rlkit.envs.chains.chain import Chain
 from rlkit.features import Fourier, Polynomial, StateAggregation, TileCoding
 from rlkit.truth import (
+    LinearErrors,
     best_representable,
     emphasis,
     epsilon_soft,
@@ -196,6 +197,40 @@ def test_emphasis_weighs_bairds_lower_state_as_the_reference_and_makes_td_stable
         m = emphasis(process.transitions, d, env.gamma, lam)
         assert td_fixed_point(process.transitions, process.rewards, env.features, m, env.gamma, lam).is_stable
     assert m == pytest.approx(d)  # with lambda = 1 there is nothing to make up for
+
+
+@pytest.mark.parametrize("name", ["TDC", "GTD2"])
+def test_expected_gradient_td_on_bairds_star_has_the_reference_errors(star, name):
+    env, process, d = star
+    Phi, arguments = env.features, (process.transitions, process.rewards)
+    system = td_fixed_point(*arguments, Phi, d, env.gamma)
+    spectral_radius = np.abs(np.linalg.eigvals(np.eye(8) - 0.01 * system.A)).max()
+    assert spectral_radius == pytest.approx(BAIRD["spectral_radius_I-alpha_A(.01)"], abs=1e-14)
+    errors, expected = LinearErrors(Phi, *arguments, np.zeros(7), d, env.gamma), BAIRD[f"expected_{name}_a.005_b.05"]
+    weighted = Phi * d[:, None]
+    covariance, ahead = Phi.T @ weighted, env.gamma * (process.transitions @ Phi).T @ weighted
+    w, h = env.initial_weights, np.zeros(8)
+    for step in range(1, 5001):
+        delta = system.b - system.A @ w
+        along = delta - ahead @ h if name == "TDC" else system.A.T @ h
+        w, h = w + 0.005 * along, h + 0.05 * (delta - covariance @ h)
+        if str(step) in expected:
+            found = errors(w)
+            assert (found.rmsve, found.rmspbe) == pytest.approx(tuple(expected[str(step)].values()), rel=1e-9)
+
+
+def test_expected_emphatic_td_on_bairds_star_shrinks_as_the_reference_says(star):
+    env, process, d = star
+    m = emphasis(process.transitions, d, env.gamma)
+    system = td_fixed_point(process.transitions, process.rewards, env.features, m, env.gamma)
+    assert np.linalg.matrix_rank(system.A) == BAIRD["ETD_exact"]["rank"] == np.linalg.matrix_rank(env.features)
+    assert system.least_real_part == pytest.approx(BAIRD["ETD_exact"]["min_real_eig"], abs=1e-9)  # 8 weights, rank 7
+    w, size = env.initial_weights, 0.03 / m.sum()
+    for step in range(1, 1001):
+        w = w + size * (system.b - system.A @ w)
+        if str(step) in (expected := BAIRD["expected_ETD_exact_emphasis_normalised_a.03"]):
+            assert rmsve(env.features @ w, np.zeros(7), d) == pytest.approx(expected[str(step)], rel=1e-9)
+    assert np.linalg.norm(system.w) == pytest.approx(BAIRD["lstd_exact_minnorm_norm"], abs=1e-12)
 
 
 def test_expected_td_on_bairds_star_grows_as_the_reference_says(star):
