@@ -37,15 +37,17 @@ def n_step(rule: Any, t: Any) -> Any:
     error G - v(s), 0 where none is due.
     """
     memory, at, n = rule.memory, rule.at, len(rule.memory.first)
-    remember(memory, np.uint64((at[OLDEST] + at[HELD]) % n), t)
+    newest = (at[OLDEST] + at[HELD]) % n
+    remember(memory, np.uint64(newest), t)
     at[HELD] += 1
     error = 0.0
     while at[HELD] == n or (t.ended and at[HELD] > 0):
         G, rho = t.next_value, 1.0
-        for age in range(at[HELD]):
-            k = np.uint64((at[OLDEST] + at[HELD] - 1 - age) % n)
+        k = np.uint64(newest)
+        for _ in range(at[HELD]):
             G = memory.reward[k] + memory.discount[k] * G
             rho *= memory.rho[k]
+            k = (k if k > 0 else np.uint64(n)) - np.uint64(1)
         oldest = np.uint64(at[OLDEST])
         phi, first = memory.phi[oldest], memory.first[oldest]
         error = G - dot(phi, rule.w, first)

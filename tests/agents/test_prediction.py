@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rlkit
-from rlkit import Policy
+from rlkit import Policy, checkpoint
 from rlkit.agents import (
     GTD2,
     LSTD,
@@ -135,6 +135,20 @@ def test_an_episode_may_be_longer_than_there_was_room_for_at_first(tmp_path):
     step_by_step(loaded, one, 500, one.get_state()["state"])
     step_by_step(stepped, other, 500, other.get_state()["state"])
     assert loaded.w.tobytes() == stepped.w.tobytes()
+
+
+def test_an_agent_goes_back_to_a_checkpoint_from_before_it_made_room(tmp_path):
+    env = RandomWalk(60)
+    env.reset(seed=1)
+    agent = GradientMonteCarlo.for_env(env, gamma=1.0, seed=0)
+    run = CompiledRun.of(agent, env)
+    run.run(steps=100)
+    agent.save(tmp_path / "agent.npz")
+    run.run(steps=5000)
+    moved = agent.w.copy()
+    checkpoint.restore(agent, checkpoint.load(tmp_path / "agent.npz"))
+    assert agent.w.tobytes() == GradientMonteCarlo.load(tmp_path / "agent.npz").w.tobytes() != moved.tobytes()
+    CompiledRun.of(agent, env).run(steps=1000)
 
 
 def test_a_run_that_remembers_episodes_resumes_to_the_bit(tmp_path):
@@ -400,6 +414,14 @@ def test_emphatic_td_is_not_stable_in_practice_on_bairds_star():
 
 
 # Policies, and what is refused
+
+
+def test_a_learner_of_a_policys_values_acts_as_that_policy():
+    target = np.tile([0.25, 0.75], (7, 1))
+    agent = LinearTD.for_env(BairdStar(), policy=target, behaviour=np.array([0.5, 0.5]), seed=0)
+    assert agent.probs(3).tolist() == [0.25, 0.75]
+    assert agent.act(3) == 1
+    assert 60 < sum(agent.act(3, explore=True) for _ in range(200)) < 140  # the behaviour: 4 standard errors are 28
 
 
 class PlaneWalk(gymnasium.Env):
