@@ -36,7 +36,7 @@ class Callback:
         """A call of `run` begins."""
 
     def on_step(self, trainer: Trainer, transition: Transition, metrics: Mapping[str, Any]) -> None:
-        """The agent has learnt from a transition, and reported `metrics`."""
+        """The agent has learnt from a transition, and reported `metrics`; a `VectorTrainer` gives N, `Transitions`."""
 
     def on_every(self, trainer: Trainer) -> None:
         """`trainer.step` is a multiple of `every`."""
