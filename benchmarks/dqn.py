@@ -40,18 +40,18 @@ SETTINGS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
             "exploration_final_eps": 0.04,
         },
     ),
-    "slower but steadier": (
+    "returns of 3 steps": (
         40_000,
         {
-            "network": (128, 128),
+            "network": (64, 64),
             "learning_rate": 5e-4,
-            "batch_size": 128,
-            "buffer_size": 50_000,
+            "batch_size": 64,
+            "buffer_size": 100_000,
             "learning_starts": 1000,
-            "target_update_interval": 1,
-            "tau": 0.005,
-            "train_freq": 2,
-            "exploration_fraction": 0.2,
+            "target_update_interval": 250,
+            "train_freq": 1,
+            "exploration_fraction": 0.3,
+            "n_steps": 3,
         },
     ),
 }

@@ -249,8 +249,9 @@ def test_every_option_learns_the_value_of_walking_on(options):
 GRID = "S . . #\n. X . .\n. . . G"
 
 
-@pytest.mark.parametrize("observed", ["one-hot", "coordinates"])
-def test_it_finds_the_exact_optimal_policy_of_a_grid(observed):
+@pytest.mark.parametrize(("observed", "worst"), [("one-hot", 0.01), ("coordinates", 0.15)])
+def test_it_finds_the_exact_optimal_policy_of_a_grid(observed, worst):
+    # over seeds 0-5 every policy was optimal; max |q - q*| was 0.0000 one-hot, and with coordinates 0.0000 to 0.065
     env = GridWorld(GRID, step_reward=-0.04, max_steps=100)
     features = None if observed == "one-hot" else Polynomial.for_env(env, degree=1)
     agent = DQN.for_env(
@@ -259,16 +260,16 @@ def test_it_finds_the_exact_optimal_policy_of_a_grid(observed):
         gamma=0.9,
         learning_rate=1e-3,
         train_freq=1,
-        target_update_interval=200,
+        target_update_interval=100,
         exploration_fraction=1.0,
         exploration_final_eps=0.5,
         features=features,
     )
-    watch = TruthCallback(every=4000)
-    Trainer(agent, env, callbacks=[watch]).run(8000)
+    watch = TruthCallback(every=2500)
+    Trainer(agent, env, callbacks=[watch]).run(5000)
     assert watch.history["optimal_actions"][-1] == 1.0
     assert watch.history["policy_regret"][-1] == pytest.approx(0.0, abs=1e-9)
-    assert watch.history["max_q_error"][-1] < 0.1
+    assert watch.history["max_q_error"][-1] < worst
 
 
 def test_it_learns_from_transitions_that_were_there_before():
@@ -312,3 +313,23 @@ def test_evaluate_policy_takes_it():
     agent = DQN.for_env(env, seed=0)
     mean, deviation = evaluate_policy(agent, env, n_eval_episodes=3)
     assert (mean, deviation) == (pytest.approx(evaluate(agent, env, episodes=1)[0].reward), pytest.approx(0.0))
+
+
+@pytest.mark.slow
+def test_it_balances_the_pole():
+    returns = []
+    for seed in range(2):  # CARTPOLE_SPREAD
+        agent = DQN.for_env(
+            gymnasium.make("CartPole-v1"),
+            seed=seed,
+            learning_rate=5e-4,
+            batch_size=64,
+            learning_starts=1000,
+            train_freq=1,
+            target_update_interval=250,
+            exploration_fraction=0.3,
+            n_steps=3,
+        )
+        Trainer(agent, gymnasium.make("CartPole-v1")).run(40_000)
+        returns += [episode.reward for episode in evaluate(agent, gymnasium.make("CartPole-v1"), episodes=20)]
+    assert np.mean(returns) >= 450
