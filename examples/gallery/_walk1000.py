@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import rlkit
 from examples.gallery import learner
-from rlkit.truth import LinearErrors, best_representable, exact_values, on_policy_distribution, td_fixed_point
+from rlkit.truth import best_representable, exact_values, on_policy_distribution, td_fixed_point
 
 NAME = "rlkit/RandomWalk1000-v0"
 ENV: Any = gymnasium.make(NAME).unwrapped
@@ -25,22 +25,27 @@ def learn(
     kind: Any, features: Any, runs: int, episodes: int, every: int, **hyperparameters: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the RMSVE after every few episodes, `[runs, episodes / every + 1]`, and the last weights, `[runs, D]`."""
-    error = LinearErrors(features.matrix(ENV), CHAIN.transitions, CHAIN.rewards, EXACT, VISITS, 1.0)
     done = rlkit.train_many(
         learner(kind, NAME, gamma=1.0, features=features, **hyperparameters),
         range(runs),
         episodes=episodes,
         every=every,
-        record=lambda agent: error(agent.w).rmsve,
+        record=lambda agent: agent.w,
     )
-    return done.records, np.array([agent.w for agent in done.agents])
+    errors = [rmsve(features.matrix(ENV), w) for w in done.records]  # (not while learning: BLAS has its own threads)
+    return np.array(errors), done.records[:, -1]
+
+
+def rmsve(Phi: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the root mean squared value error of weights `[..., D]`, states counting by their visits."""
+    return np.sqrt((w @ Phi.T - EXACT) ** 2 @ VISITS)
 
 
 def best_of(features: Any) -> tuple[float, float]:
     """Return the least RMSVE that features allow, and that of TD's fixed point."""
     Phi = features.matrix(ENV)
     fixed = td_fixed_point(CHAIN.transitions, CHAIN.rewards, Phi, VISITS, 1.0)
-    return best_representable(Phi, EXACT, VISITS).error, float(np.sqrt(VISITS @ (Phi @ fixed.w - EXACT) ** 2))
+    return best_representable(Phi, EXACT, VISITS).error, float(rmsve(Phi, fixed.w))
 
 
 def draw_staircase(axes: Any, features: Any, w: NDArray[np.float64], title: str) -> None:

@@ -23,8 +23,9 @@ LARGEST = {1: 1.0, 2: 1.0, 4: 1.0, 8: 0.8, 16: 0.5, 32: 0.3, 64: 0.25, 128: 0.2,
 def measure(runs: int) -> dict[str, Any]:
     """Learn to the end with two step sizes; and for ten episodes with n steps, 20 groups, and many step sizes."""
     found: dict[str, Any] = {"fixed point": _walk1000.best_of(GROUPS)[1]}
-    for rate in (1e-3, 2e-5):
-        error, w = _walk1000.learn(LinearTD, GROUPS, max(runs // 10, 3), EPISODES, EPISODES, learning_rate=rate)
+    for rate, share in ((1e-3, 10), (2e-5, 20)):
+        n = max(runs // share, 3)
+        error, w = _walk1000.learn(LinearTD, GROUPS, n, EPISODES, EPISODES, learning_rate=rate)
         found[rate] = {"errors": error[:, -1], "w": w}
     pairs = [(n, float(r)) for n, largest in LARGEST.items() for r in RATES * min(1.0, 2 * largest) if r <= largest]
     settings = [{"n_steps": n, "learning_rate": rate} for n, rate in pairs]
