@@ -111,10 +111,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS), help="which of them")
+    parser.add_argument("--steps", type=int, help="other than what a setting needs to learn: for speeds alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for title in arguments.settings:
-        compare(title, *SETTINGS[title], arguments.seeds)
+        steps, hyperparameters = SETTINGS[title]
+        compare(title, arguments.steps or steps, hyperparameters, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -249,8 +249,15 @@ def test_every_option_learns_the_value_of_walking_on(options):
 GRID = "S . . #\n. X . .\n. . . G"
 
 
-@pytest.mark.parametrize(("observed", "worst"), [("one-hot", 0.01), ("coordinates", 0.15)])
-def test_it_finds_the_exact_optimal_policy_of_a_grid(observed, worst):
+@pytest.mark.parametrize(
+    ("observed", "options", "worst"),
+    [
+        ("one-hot", {}, 0.01),
+        ("one-hot", {"double": True, "dueling": True, "prioritized": True}, 0.01),
+        ("coordinates", {}, 0.15),
+    ],
+)
+def test_it_finds_the_exact_optimal_policy_of_a_grid(observed, options, worst):
     # over seeds 0-5 every policy was optimal; max |q - q*| was 0.0000 one-hot, and with coordinates 0.0000 to 0.065
     env = GridWorld(GRID, step_reward=-0.04, max_steps=100)
     features = None if observed == "one-hot" else Polynomial.for_env(env, degree=1)
@@ -264,6 +271,7 @@ def test_it_finds_the_exact_optimal_policy_of_a_grid(observed, worst):
         exploration_fraction=1.0,
         exploration_final_eps=0.5,
         features=features,
+        **options,
     )
     watch = TruthCallback(every=2500)
     Trainer(agent, env, callbacks=[watch]).run(5000)
