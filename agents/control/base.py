@@ -94,6 +94,10 @@ class LinearControl(LinearAgent):
         """Return the greedy action, the lowest where several are; with `explore`, one to learn from."""
         if not explore:
             return int(self.features.values(observation, self.w).argmax())
+        pending = self._counts[PENDING]
+        if NONE < pending < self.action_space.n:  # what compiled code would find, without the way there
+            self._counts[PENDING] = NONE
+            return int(pending)
         learner, act, _ = self._parts()
         return act(learner, self.as_input(observation))
 
