@@ -8,12 +8,13 @@ from examples.gallery import Comparison
 from examples.gallery import _zhao_control as grid
 from rlkit.agents import QLearning
 
-RUNS = 10
+RUNS = 20
+OF = ("joint (x, y, a), scaled to [0, 1]", "a block for each action")
 
 
 def measure(runs: int) -> dict[str, Any]:
     """Learn with joint features of (x, y, a), which the book's are, and with a block for each action."""
-    return grid.learn(QLearning, runs)
+    return grid.learn(QLearning, runs, OF)
 
 
 def draw(found: dict[str, Any]) -> Any:

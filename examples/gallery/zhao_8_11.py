@@ -11,9 +11,9 @@ from typing import Any
 from examples.gallery import Comparison, against, near_median, published
 from examples.gallery import _zhao_deep as deep
 
-RUNS = 3
+RUNS = 6
 SAMPLES = 1000
-BATCHES = {"column and row": 2000, "one-hot": 1000}
+BATCHES = {"column and row": 1000, "one-hot": 500}
 
 
 def measure(runs: int) -> dict[str, Any]:
