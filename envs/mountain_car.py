@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rlkit.compiled.dynamics import draws_left, observation, reset, step
 from rlkit.config import check_count
+from rlkit.envs.stepping import rewind
 from rlkit.errors import ConfigError
 
 LOWEST, GOAL, FASTEST = -1.2, 0.5, 0.07
@@ -136,8 +137,7 @@ class MountainCar(gymnasium.Env[NDArray[np.float64], Any]):
         self._steps, used = world.at.tolist()
         self._position, self._velocity = world.place.tolist()
         self._running = self._position < GOAL and self._steps != self._limit  # False for NaN: nothing has begun
-        self.np_random.bit_generator.state = self._before
-        self.np_random.random(used)
+        rewind(self.np_random, self._before, used)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, as plain numbers and dicts, fit for JSON."""

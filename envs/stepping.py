@@ -147,10 +147,11 @@ class SteppedByTable(gymnasium.Env[Any, Any]):
         generator, n_drawn = self._before
         self._state, self._steps, used = world.at.tolist()
         self._row = OVER if self._state < 0 or self._steps == self._limit else self._row_of(self._state)
-        self.np_random.bit_generator.state = generator
         drawn, more = world.draws[:n_drawn], used - n_drawn
-        if more > 0:  # by blocks, as `step` draws them
-            drawn, used = self.np_random.random(-(-more // _DRAWS) * _DRAWS), more
+        blocks = max(-(-more // _DRAWS), 0)  # by which `step` would have drawn them
+        rewind(self.np_random, generator, max(blocks - 1, 0) * _DRAWS)
+        if blocks:
+            drawn, used = self.np_random.random(_DRAWS), more - (blocks - 1) * _DRAWS
         self._draws = drawn[used:][::-1].tolist()
 
     @cached_property
@@ -212,3 +213,14 @@ class SteppedByTable(gymnasium.Env[Any, Any]):
         self._np_random_seed = seed
         self._state, self._steps, self._draws = position, steps, draws
         self._row = self._row_of(position) if running else OVER
+
+
+def rewind(generator: np.random.Generator, state: Any, n_draws: int) -> None:
+    """Put a generator back into a state that it was in, and from there on by so many uniform numbers."""
+    bits: Any = generator.bit_generator
+    bits.state = state
+    if not isinstance(bits, np.random.PCG64):
+        generator.random(n_draws)
+        return
+    bits.advance(n_draws)  # which also forgets half a number that is kept for small integers
+    bits.state = {**bits.state, "has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}
