@@ -16,7 +16,7 @@ from rlkit.envs import GridWorld
 from rlkit.features import Fourier, JointActions
 
 DRAWING = "S . . . .\n. X X . .\n. . X . .\n. X G X .\n. X . . ."
-RULES = {"rules": "zhao", "forbidden_reward": -10.0, "boundary_reward": -10.0}
+RULES: dict[str, Any] = {"rules": "zhao", "forbidden_reward": -10.0, "boundary_reward": -10.0}
 GRID = GridWorld(DRAWING, **RULES, continuing=False, max_steps=2000)  # an agent that is lost stops there
 GRID.compiled()  # made once, for all copies
 EPISODES, LATE = 500, 100
