@@ -65,7 +65,6 @@ class LinearAgent(Agent):
         self._stream = new_stream(self.rng)
         self._bound: tuple[Any, Any] | None = None  # an array, and the learner that was made with it
         self._entries: tuple[Any, Any] | None = None  # its functions for single steps
-        self._seen: Any = None  # the latest observation that was checked, and taken as it is
 
     @property
     def is_table(self) -> bool:
@@ -116,11 +115,7 @@ class LinearAgent(Agent):
 
     def as_input(self, observation: Any) -> Any:
         """Return an observation as the features take it: an int, or a float64 array."""
-        if observation is self._seen:  # what was entered is what is left next: no need to check it again
-            return observation
-        x = self.features._checked(observation)
-        self._seen = x if x is observation else None
-        return x
+        return self.features._checked(observation)
 
     def schedule(self) -> Schedule:
         """Return the step sizes."""
@@ -200,7 +195,7 @@ class LinearAgent(Agent):
         return (learner, *self._entries)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_bound", "_entries", "_seen", "features")
+        derived = ("_bound", "_entries", "features")
         return {name: value for name, value in super().__getstate__().items() if name not in derived}
 
 

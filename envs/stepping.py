@@ -219,7 +219,7 @@ def rewind(generator: np.random.Generator, state: Any, n_draws: int) -> None:
     """Put a generator back into a state that it was in, and from there on by so many uniform numbers."""
     bits: Any = generator.bit_generator
     bits.state = state
-    if not isinstance(bits, np.random.PCG64):
+    if type(generator.bit_generator) is not np.random.PCG64:
         generator.random(n_draws)
         return
     bits.advance(n_draws)  # which also forgets half a number that is kept for small integers
