@@ -63,7 +63,7 @@ class LinearAgent(Agent):
         self._counts = np.array([0, NONE, 0, 0])
         self._owners = self.features.report().owners
         self._stream = new_stream(self.rng)
-        self._bound: tuple[Any, Any] | None = None  # an array, and the learner that was made with it
+        self._bound: tuple[Any, Any, Any] | None = None  # two arrays, and the learner that was made with them
         self._entries: tuple[Any, Any] | None = None  # its functions for single steps
 
     @property
@@ -103,9 +103,12 @@ class LinearAgent(Agent):
 
     def compiled(self) -> Any:
         """Return the learner for a compiled loop, None where there is none."""
-        if self._bound is None or self._bound[0] is not self.visits:  # at first, or a checkpoint brought new arrays
-            self._bound, self._entries = (self.visits, self.learner()), None
-        return self._bound[1]
+        own = vars(self)
+        bound = self._bound
+        if bound is None or bound[0] is not own["visits"] or bound[1] is not own.get("w"):  # a checkpoint, or somebody
+            bound, self._entries = (own["visits"], own.get("w"), self.learner()), None  # has brought new arrays
+            self._bound = bound
+        return bound[2]
 
     def update(self, t: Transition) -> Mapping[str, float]:
         """Learn from one transition."""

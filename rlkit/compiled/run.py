@@ -54,6 +54,8 @@ class Stretch(NamedTuple):
     error: float
     diverged: bool
 
+_COMPILING = threading.Lock()
+
 
 class CompiledRun:
     """An agent and an environment that both have a compiled form; between calls, both are as stepping would leave them.
@@ -166,7 +168,8 @@ class CompiledRun:
         arguments = (dynamics, world, learner, account, sums, returns, lengths)
         try:
             if self._entry is None:
-                with saying(f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"):
+                sentence = f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"
+                with _COMPILING, saying(sentence):  # of many threads one compiles, and the others find it done
                     self._entry = direct(loop, *arguments)
             self._entry(*arguments)
         finally:
