@@ -16,7 +16,7 @@ from rlkit.evaluation import Evaluation
 
 
 def main(out: Path = Path("runs/08_dqn_cartpole"), steps: int = 10_000, seed: int = 0) -> float:
-    """Train with returns of three steps; 30,000 steps were enough for each of ten seeds."""
+    """Train with returns of three steps; 30,000 steps are enough for most seeds."""
     torch.set_num_threads(1)  # what so small a network gains from more is less than what they cost
     agent = DQN.for_env(
         env := gymnasium.make("CartPole-v1"),
