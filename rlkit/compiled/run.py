@@ -54,6 +54,7 @@ class Stretch(NamedTuple):
     error: float
     diverged: bool
 
+
 _COMPILING = threading.Lock()
 
 
