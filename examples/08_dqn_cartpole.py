@@ -15,8 +15,8 @@ from rlkit.agents import DQN
 from rlkit.evaluation import Evaluation
 
 
-def main(out: Path = Path("runs/08_dqn_cartpole"), steps: int = 10_000, seed: int = 0) -> float:
-    """Train with returns of three steps; 30,000 steps are enough for most seeds."""
+def main(out: Path = Path("runs/08_dqn_cartpole"), steps: int = 30_000, seed: int = 0) -> float:
+    """Train with returns of three steps; most seeds balance the pole after 30,000 steps."""
     torch.set_num_threads(1)  # what so small a network gains from more is less than what they cost
     agent = DQN.for_env(
         env := gymnasium.make("CartPole-v1"),

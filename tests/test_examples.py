@@ -89,7 +89,7 @@ def test_07_converges_where_td_diverges(run):
 
 
 def test_08_earns_more_than_chance_in_no_time(run):
-    assert run("08", steps=2500) > 50  # acting at random earns 22
+    assert run("08", steps=2500) > 50  # acting at random earns 22; seeds 0-7 earned 69 to 276
 
 
 def test_09_drives_out_of_the_valley(run):
