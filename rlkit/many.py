@@ -7,7 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -232,7 +232,7 @@ def _in_threads(
             futures = [pool.submit(run, place, seed) for place, seed in enumerate(seeds)]
             pending = set(futures)
             while pending:
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
                 bar.update(sum(plan.done.copy().values()) - bar.n)
                 _raise_first(futures, seeds, done)
         except BaseException:

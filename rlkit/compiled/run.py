@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
+import numba
 import numpy as np
 from gymnasium import Env
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
@@ -28,7 +29,6 @@ from rlkit.compiled.loop import (
     UNWATCHED,
     loop,
 )
-from rlkit.features.encoding import direct
 from rlkit.rewind import TRANSPARENT
 from rlkit.updates.rule import room
 
@@ -169,9 +169,7 @@ class CompiledRun:
         arguments = (dynamics, world, learner, account, sums, returns, lengths)
         try:
             if self._entry is None:
-                sentence = f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"
-                with _COMPILING, saying(sentence):  # of many threads one compiles, and the others find it done
-                    self._entry = direct(loop, *arguments)
+                self._entry = self._compiled(arguments)
             self._entry(*arguments)
         finally:
             self._seen = observation(dynamics, world)
@@ -181,6 +179,18 @@ class CompiledRun:
             latest = account[LENGTH] if account[IN_EPISODE] else lengths[n - 1] if n else None
             self._tell_wrappers(in_episode=bool(account[IN_EPISODE]), steps=None if latest is None else int(latest))
         return returns[:n], lengths[:n]
+
+    def _compiled(self, arguments: tuple[Any, ...]) -> Callable[..., None]:
+        """Return the loop as compiled for arguments of these types."""
+        if not hasattr(loop, "overloads"):  # numba is disabled
+            return loop  # type: ignore[no-any-return]
+        kinds = tuple(map(numba.typeof, arguments))
+        if kinds not in loop.overloads:
+            sentence = f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"
+            with _COMPILING, saying(sentence):  # of many threads one compiles, and the others find it done
+                loop.compile(kinds)
+        entry: Callable[..., None] = loop.compile(kinds)
+        return entry
 
     def _tell_wrappers(self, *, in_episode: bool, steps: int | None) -> None:
         """Have the wrappers know what they would have seen: that there was a reset, and how long the episode is."""
