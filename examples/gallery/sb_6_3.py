@@ -9,7 +9,7 @@ import numpy as np
 from examples.gallery import COLOURS, Comparison, against, published, sheet
 from examples.gallery._cliff import AS_PUBLISHED, KINDS, learn
 
-RUNS = 500
+RUNS = 200
 EARLY, LATE = 100, 100_000  # episodes
 LATE_RUNS = 2
 ALPHAS = tuple(round(0.1 * k, 1) for k in range(1, 11))
