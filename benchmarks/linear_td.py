@@ -200,7 +200,7 @@ def mushroom(lam: float, *, steps: int) -> Turn | None:
             space = self.env.observation_space
             super().__init__(MDPInfo(Box(space.low, space.high), Discrete(3), 1.0, 10**6))
 
-        def reset(self, state: Any = None) -> Any:
+        def reset(self, state: Any = None) -> Any:  # noqa: ARG002 (part of its protocol)
             return self.env.reset()[0]
 
         def step(self, action: Any) -> Any:
