@@ -82,12 +82,27 @@ __all__ = [
     "ValueIteration",
     "WatkinsQ",
     "catalogue",
+    "promises",
 ]
 
 
 def catalogue() -> dict[str, type]:
     """Return every planner and learner by name; the first line of its docstring is its promise."""
     return {name: getattr(importlib.import_module(home), name) for name, home in sorted(_HOME.items())}
+
+
+def promises() -> dict[str, str]:
+    """Return the first line of every planner's and learner's docstring by name, without importing any of them."""
+    import ast
+    from pathlib import Path
+
+    found: dict[str, str] = {}
+    for home in sorted(set(_HOME.values())):
+        file = Path(__file__).parent.joinpath(*home.split(".")[2:]).with_suffix(".py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and _HOME.get(node.name) == home:
+                found[node.name] = (ast.get_docstring(node) or "").split("\n", 1)[0]
+    return {name: found[name] for name in sorted(_HOME)}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from rlkit.agent import Agent
 from rlkit.compiled.entries import act_one, update_one
 from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, Schedule
 from rlkit.compiled.randomness import new_stream
-from rlkit.config import bounded
+from rlkit.config import bounded, described
 from rlkit.errors import CheckpointError, SpaceError
 from rlkit.features import Features, OneHot
 from rlkit.features.encoding import direct
@@ -43,7 +43,7 @@ class LinearAgent(Agent):
             0.0, at_least=0, up_to=1, help="the n-th step size is learning_rate / n**power; 0 is constant"
         )
         initial_value: float = bounded(0.0, help="every weight at first")
-        features: Features | None = None  # of observations; None: a table, one weight for each state
+        features: Features | None = described(None, "what values are linear in; None: a table, a weight for each state")
 
     observation_types = (spaces.Discrete, spaces.Box)
     action_types = (spaces.Discrete,)

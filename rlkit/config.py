@@ -68,6 +68,11 @@ def bounded(
     return field(default=default, metadata={"range": limits, "help": help})
 
 
+def described(default: Any, help: str) -> Any:
+    """Declare a dataclass field with a default and one line about it, where there is no range to enforce."""
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A frozen set of hyperparameters; construction checks every field's type and range.

@@ -13,7 +13,7 @@ from rlkit.agents.linear import LinearAgent
 from rlkit.compiled.control import Control
 from rlkit.compiled.exploration import EpsilonGreedy, Softmax, epsilon_at
 from rlkit.compiled.learners import N_UPDATES, NONE, PENDING
-from rlkit.config import bounded
+from rlkit.config import bounded, described
 from rlkit.errors import CheckpointError, SpaceError
 from rlkit.features import ActionBlocks, ActionFeatures, Features
 
@@ -25,8 +25,9 @@ class LinearControl(LinearAgent):
     class Config(LinearAgent.Config):
         """Hyperparameters of linear control; exploration has SB3's names."""
 
-        # of observations (a block for each action), or of observations and actions; None: a table
-        features: Features | ActionFeatures | None = None  # type: ignore[assignment] # more kinds than elsewhere
+        features: Features | ActionFeatures | None = described(  # type: ignore[assignment] # more kinds than elsewhere
+            None, "of observations (a block for each action), or of observations and actions; None: a table"
+        )
         exploration_initial_eps: float = bounded(1.0, at_least=0, up_to=1, help="share of random actions at first")
         exploration_final_eps: float = bounded(0.1, at_least=0, up_to=1, help="share of random actions in the end")
         exploration_fraction: float = bounded(

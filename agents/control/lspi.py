@@ -40,6 +40,8 @@ class LSPI(LinearControl):
     class Config(LinearControl.Config):
         """Hyperparameters of least-squares policy iteration."""
 
+        learning_rate: float = bounded(0.1, above=0, help="without effect: there is no step size")
+        learning_rate_power: float = bounded(0.0, at_least=0, up_to=1, help="without effect, alike")
         exploration_final_eps: float = bounded(1.0, at_least=0, up_to=1, help="share of random actions in the end")
         buffer_size: int = bounded(100_000, at_least=1, help="transitions kept; the oldest goes first")
         improve_every: int = bounded(1000, at_least=1, help="transitions between two rounds of policy iteration")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlkit.agent import ReplayAgent
-from rlkit.config import bounded
+from rlkit.config import bounded, described
 from rlkit.errors import SpaceError
 from rlkit.exploration import linear_decay
 from rlkit.features import Features
@@ -75,12 +75,12 @@ class DQN(ReplayAgent):
             None, above=0, help="act by softmax of the values at this temperature instead"
         )
         max_grad_norm: float = bounded(10.0, above=0, help="a longer gradient is scaled down to this norm")
-        network: tuple[int, ...] = (64, 64)  # units of the hidden layers
-        features: Features | None = None  # of observations; None: one-hot, or the vector itself
-        double: bool = False  # the online network chooses the action that the target network values
-        dueling: bool = False  # the network gives v and the advantages
+        network: tuple[int, ...] = described((64, 64), "units of the hidden layers")
+        features: Features | None = described(None, "of observations; None: one-hot, or the vector itself")
+        double: bool = described(False, "the online network chooses the action that the target network values")
+        dueling: bool = described(False, "the network gives v and the advantages")
         n_steps: int = bounded(1, at_least=1, help="rewards before it bootstraps")
-        prioritized: bool = False  # draw transitions by their TD errors
+        prioritized: bool = described(False, "draw transitions by their TD errors")
         priority_alpha: float = bounded(0.6, at_least=0, up_to=1, help="how much priorities count; 0: not at all")
         priority_beta: float = bounded(
             0.4, at_least=0, up_to=1, help="how much of the bias of priorities is taken back at first; in the end: all"

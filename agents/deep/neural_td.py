@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlkit.agent import Agent
 from rlkit.agents.prediction.base import check_coverage, probabilities
-from rlkit.config import bounded
+from rlkit.config import bounded, described
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, FeatureTable, NeuralEncoder
 from rlkit.networks import Inputs, Passes, mlp, target_of, update_target
@@ -57,8 +57,10 @@ class NeuralTD(Agent):
     class Config(Agent.Config):
         """Hyperparameters of neural TD prediction."""
 
-        network: tuple[int, ...] = (64, 64)  # units of the hidden layers; (): v is linear in the inputs
-        features: Features | None = None  # what the network sees; None: one-hot states, vectors scaled to [-1, 1]
+        network: tuple[int, ...] = described((64, 64), "units of the hidden layers; (): v is linear in the inputs")
+        features: Features | None = described(
+            None, "what the network sees; None: one-hot states, vectors scaled to [-1, 1]"
+        )
         learning_rate: float = bounded(1e-3, above=0, help="step size of Adam at first")
         learning_rate_power: float = bounded(
             0.0, at_least=0, up_to=1, help="the n-th step size is learning_rate / n**power; 0 is constant"

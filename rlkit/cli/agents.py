@@ -1,32 +1,59 @@
-"""List the planners and learners with their hyperparameters."""
+"""List the planners and learners, or the hyperparameters of those that are named."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
 
-def run() -> None:
-    """List every planner and learner, what it does, and its hyperparameters with defaults and ranges."""
-    from rlkit.agents import catalogue
-
-    for name, agent in catalogue().items():
-        promise = (agent.__doc__ or "").strip().splitlines()[0]
-        print(f"{name}\n  {promise}")
-        print("\n".join(_hyperparameters(agent)))
-        print()
+import tyro
 
 
-def _hyperparameters(agent: type) -> list[str]:
+def run(names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")] = ()) -> None:
+    """List what every planner and learner promises; of those that are named, the hyperparameters too.
+
+    Args:
+        names: which, such as QLearning; all of them, without hyperparameters, if none is named.
+    """
+    import rlkit.agents
+    from rlkit.agents import promises
+    from rlkit.cli._text import table
+
+    if not names:
+        print(table(promises().items()))
+        print("\n  rlkit agents NAME lists the hyperparameters of NAME, with defaults and ranges.")
+    for name in map(_find, names):
+        print(f"{name}\n  {promises()[name]}")
+        print("\n".join(_hyperparameters(getattr(rlkit.agents, name))), end="\n\n")
+
+
+def _find(word: str) -> str:
+    """Return the agent's name that is meant, whatever its capitals."""
+    import difflib
+
+    from rlkit.agents import promises
+    from rlkit.cli import UsageError
+
+    known = {name.lower(): name for name in promises()}
+    near = difflib.get_close_matches(word.lower(), known, n=1)
+    if word.lower() not in known:
+        hint = f"did you mean {known[near[0]]!r}?" if near else "rlkit agents lists them"
+        raise UsageError(f"unknown agent {word!r}; {hint}")
+    return known[word.lower()]
+
+
+def _hyperparameters(agent: Any) -> list[str]:
     """One line a field of the agent's `Config`."""
     import dataclasses
+    import typing
 
-    config = getattr(agent, "Config", None)
-    if config is None:
-        return []
-    fields = dataclasses.fields(config)
-    width = max((len(f"{field.name} = {field.default}") for field in fields), default=0)
+    fields = dataclasses.fields(agent.Config)
+    kinds = typing.get_type_hints(agent.Config)
+    width = max(len(f"{field.name} = {field.default}") for field in fields)
     lines = []
     for field in fields:
-        limits = field.metadata.get("range")
+        limits, kind = field.metadata.get("range"), kinds[field.name]
         inside = "" if limits is None or str(limits) == "(-inf, inf)" else f"in {limits}"
+        if typing.get_origin(kind) is typing.Literal:
+            inside = f"one of {', '.join(map(str, typing.get_args(kind)))}"
         about = "; ".join(text for text in (inside, field.metadata.get("help", "")) if text)
         lines.append(f"    {f'{field.name} = {field.default}':<{width}}  {about}".rstrip())
     return lines

@@ -184,7 +184,7 @@ def off_policy():
 @pytest.mark.parametrize("lam", [0.0, 0.5])
 def test_lstd_finds_the_exact_fixed_point_off_policy(off_policy, lam):
     env, setting, fixed = off_policy
-    agent = LSTD.for_env(env, lam=lam, epsilon=0.0, **setting)
+    agent = LSTD.for_env(env, lam=lam, ridge=0.0, **setting)
     CompiledRun.of(agent, copy.copy(env)).run(steps=4_000_000)
     # over seeds 0-7, at a tenth of the steps: the sd of a weight is up to 0.0092; the two fixed points are 0.048 apart
     np.testing.assert_allclose(agent.w, fixed(lam=lam), atol=4 * 0.0092 / np.sqrt(10))
@@ -206,21 +206,21 @@ def test_emphatic_td_goes_where_the_emphasis_says_and_td_elsewhere(off_policy):
 
 def test_lstd_keeps_its_first_value_where_it_has_been_told_nothing():
     env = RandomWalk(5)
-    agent = LSTD.for_env(env, gamma=1.0, initial_value=0.5, epsilon=1e-9, seed=0)
+    agent = LSTD.for_env(env, gamma=1.0, initial_value=0.5, ridge=1e-9, seed=0)
     assert agent.w.tolist() == [0.5] * 7
     agent.update(Transition(5, 0, 1.0, 6, True, False))
     np.testing.assert_allclose(agent.w, [0.5] * 5 + [1.0, 0.5], atol=1e-8)
 
 
 def test_lstd_solves_for_the_shortest_weights_where_nothing_determines_them():
-    agent = LSTD.for_env(RandomWalk(5), gamma=1.0, epsilon=0.0, seed=0)
+    agent = LSTD.for_env(RandomWalk(5), gamma=1.0, ridge=0.0, seed=0)
     agent.update(Transition(5, 0, 1.0, 6, True, False))
     np.testing.assert_allclose(agent.w, [0, 0, 0, 0, 0, 1, 0], atol=1e-12)
 
 
 def test_lstd_learns_boyans_chain_exactly():
     env = BoyanChain()
-    agent = LSTD.for_env(env, features=FeatureTable.for_env(env), lam=0.5, gamma=1.0, epsilon=1e-6, seed=0)
+    agent = LSTD.for_env(env, features=FeatureTable.for_env(env), lam=0.5, gamma=1.0, ridge=1e-6, seed=0)
     CompiledRun.of(agent, env).run(episodes=3000)
     values = agent.state_values(np.arange(env.observation_space.n))
     # over seeds 0-7 the largest error is 0.1 at most, of values down to -24

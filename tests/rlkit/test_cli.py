@@ -159,7 +159,24 @@ def test_environments_and_agents_are_listed(capsys):
     assert main(["envs"]) == 0
     assert "rlkit/Cliff-v0" in capsys.readouterr().out
     assert main(["agents"]) == 0
-    assert "learning_rate = 0.1" in capsys.readouterr().out
+    assert "QLearning" in capsys.readouterr().out
+    assert main(["agents", "sarsalambda"]) == 0
+    about = capsys.readouterr().out
+    assert "learning_rate = 0.1" in about
+    assert "one of accumulating, replacing, dutch" in about
+
+
+def test_a_misspelt_agent_is_answered_with_the_nearest(capsys):
+    assert main(["agents", "QLerning"]) == 2
+    assert "'QLearning'" in capsys.readouterr().err
+
+
+def test_the_list_of_agents_imports_none_of_them():
+    program = (
+        "import sys; from rlkit.cli import main; code = main(['agents']); "
+        "heavy = {'torch', 'numba'} & set(sys.modules); assert not heavy, heavy; sys.exit(code)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_large_maps_are_not_spelled_out(capsys, own_folder):
