@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 
 from rlkit.agent import Agent
 from rlkit.compiled.entries import act_one, update_one
-from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, Schedule
+from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, PENDING, Schedule
 from rlkit.compiled.randomness import new_stream
 from rlkit.config import bounded, described
-from rlkit.errors import CheckpointError, SpaceError
+from rlkit.errors import CheckpointError, ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, OneHot
 from rlkit.features.encoding import direct
 from rlkit.transition import Transition
 from rlkit.updates.memory import Memory, new_memory
+from rlkit.updates.rule import forget
 from rlkit.updates.traces import Traces, as_traces
+
+# what learners are made of, besides weights and visits, for which `compiled` looks itself
+_INGREDIENTS = frozenset({"config", "target_policy", "behaviour_policy", "h", "traces", "memory"})
 
 
 class LinearAgent(Agent):
@@ -65,6 +70,7 @@ class LinearAgent(Agent):
         self._stream = new_stream(self.rng)
         self._bound: tuple[Any, Any, Any] | None = None  # two arrays, and the learner that was made with them
         self._entries: tuple[Any, Any] | None = None  # its functions for single steps
+        self._n_actions = int(self.action_space.n)
 
     @property
     def is_table(self) -> bool:
@@ -102,19 +108,35 @@ class LinearAgent(Agent):
         raise NotImplementedError(f"{type(self).__name__} does not say what it learns: define learner()")
 
     def compiled(self) -> Any:
-        """Return the learner for a compiled loop, None where there is none."""
+        """Return the learner for a compiled loop, None where there is none.
+
+        Raises:
+            ConfigError: somebody has brought an array of another dtype or shape than `setup` made.
+        """
         own = vars(self)
         bound = self._bound
         if bound is None or bound[0] is not own["visits"] or bound[1] is not own.get("w"):  # a checkpoint, or somebody
-            bound, self._entries = (own["visits"], own.get("w"), self.learner()), None  # has brought new arrays
+            self._check_arrays()  # has brought new arrays
+            bound, self._entries = (own["visits"], own.get("w"), self.learner()), None
             self._bound = bound
         return bound[2]
 
     def update(self, t: Transition) -> Mapping[str, float]:
-        """Learn from one transition."""
+        """Learn from one transition.
+
+        Raises:
+            InvalidTransition: an observation or the action does not exist.
+        """
         learner, _, update = self._parts()
-        x, next_x = self.as_input(t.observation), self.as_input(t.next_observation)
-        return {"td_error": update(learner, x, t.action, t.reward, next_x, t.terminated, t.truncated)}
+        x, next_x, action = self.as_input(t.observation), self.as_input(t.next_observation), t.action
+        if type(action) is not int or not 0 <= action < self._n_actions:  # compiled code looks it up without looking
+            action = self._checked_action(action)
+        return {"td_error": update(learner, x, action, t.reward, next_x, t.terminated, t.truncated)}
+
+    def abandon_episode(self) -> None:
+        """Let go of traces, of transitions not learnt from yet, and of the action chosen for what came next."""
+        forget(LinearAgent.compiled(self).rule)
+        self._counts[PENDING] = NONE
 
     def as_input(self, observation: Any) -> Any:
         """Return an observation as the features take it: an int, or a float64 array."""
@@ -188,6 +210,31 @@ class LinearAgent(Agent):
         """How often a tile shared its feature with another, where tiles are hashed."""
         return int(self._counts[N_COLLISIONS])
 
+    def _checked_action(self, action: Any) -> int:
+        """Return an action as a plain int, or say what is wrong."""
+        try:
+            number = operator.index(action)
+        except TypeError:
+            number = -1
+        if not 0 <= number < self._n_actions:
+            raise InvalidTransition(
+                f"{type(self).__name__}: action {action!r} is not an integer in [0, {self._n_actions})"
+            )
+        return number
+
+    def _check_arrays(self) -> None:
+        """Check that every array is as `setup` made it: compiled code does not look where one ends."""
+        own = vars(self)
+        for name, made in own.get("_made", {}).items():
+            array = own.get(name)
+            if name == "target_policy" or " (" not in made or not isinstance(array, np.ndarray):  # that is checked later
+                continue
+            if f"{array.dtype} {array.shape}" != made or not array.flags.c_contiguous:
+                raise ConfigError(
+                    f"{type(self).__name__}: {name} is {array.dtype} {array.shape}, expected {made} in a row; "
+                    f"write to it with agent.{name}[:] = ..."
+                )
+
     def _parts(self) -> tuple[Any, Callable[..., int], Callable[..., float]]:
         """Return the learner, and its functions for single steps."""
         learner = LinearAgent.compiled(self)
@@ -197,8 +244,13 @@ class LinearAgent(Agent):
             self._entries = act, direct(update_one, learner, x, 0, 0.0, x, False, False)
         return (learner, *self._entries)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _INGREDIENTS:
+            vars(self)["_bound"] = None
+
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_bound", "_entries", "features")
+        derived = ("_bound", "_entries", "_n_actions", "features")
         return {name: value for name, value in super().__getstate__().items() if name not in derived}
 
 

@@ -120,6 +120,11 @@ class MountainCar(gymnasium.Env[NDArray[np.float64], Any]):
             raise ValueError(f"MountainCar.step: action {action!r} is not an integer in [0, 3)")
         return number
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an episode is under way."""
+        return self._running
+
     def compiled(self) -> MountainCarDynamics:
         """Return the dynamics for compiled loops."""
         return MountainCarDynamics(-1 if self._limit is None else self._limit)

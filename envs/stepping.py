@@ -53,6 +53,11 @@ class SteppedByTable(gymnasium.Env[Any, Any]):
         self._draws: list[float] = []
 
     @property
+    def is_running(self) -> bool:
+        """Whether an episode is under way."""
+        return bool(self._row)
+
+    @property
     def _fingerprint(self) -> int:
         """A checksum of the dynamics: a saved state of another environment has another one."""
         raise NotImplementedError

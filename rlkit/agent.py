@@ -50,6 +50,13 @@ class Agent(Policy):
     def prepare(self, total_steps: int) -> None:
         """Hear, before a run, how many transitions there will have been after it: for schedules; here nothing."""
 
+    def abandon_episode(self) -> None:
+        """Hear that the episode under way will not go on, so that nothing of it reaches into the next; here nothing.
+
+        Trainers say so before they begin the first episode of a run; say so where you reset an environment yourself
+        before its episode has ended.
+        """
+
     def update(self, transition: Transition) -> Mapping[str, Any]:
         """Learn from one transition.
 

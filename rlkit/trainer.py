@@ -126,6 +126,8 @@ class Trainer(Training):
 
     def _begin_episode(self) -> None:
         first = self.step == 0 and self.episodes.count == 0
+        if first:
+            self.agent.abandon_episode()
         seen, self.info = self._rewind.reset(self.agent.seed if first else None)
         self._observation = self._keep(seen)
         if (fault := self._observation_fault(self._observation)) is not None:

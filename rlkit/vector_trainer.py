@@ -120,6 +120,7 @@ class VectorTrainer(Training):
 
     def _begin(self) -> None:
         """Begin an episode everywhere."""
+        self.agent.abandon_episode()
         seed = self.agent.seed
         if self.step and seed is not None:
             seed = int(np.random.SeedSequence((seed, self.step)).generate_state(1)[0])

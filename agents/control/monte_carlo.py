@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rlkit.agents.control.base import LinearControl
 from rlkit.compiled.control import ExpectedSarsa, ExploringStarts
-from rlkit.compiled.learners import PENDING
+from rlkit.compiled.learners import NONE, PENDING
 from rlkit.config import bounded
 from rlkit.transition import Transition
 from rlkit.updates.forward_view import LambdaReturn
@@ -63,6 +63,14 @@ class MonteCarloControl(LinearControl):
         if self._episode is not None and self._n_held[0] == len(self._episode["first"]):
             self.make_room()
         return super().update(t)
+
+    def abandon_episode(self) -> None:
+        """Let go of the episode so far; the next one may have a random first action, too."""
+        begun = self._n_held[0] > 0 or self._counts[PENDING] == NONE
+        first = self._counts[PENDING]
+        super().abandon_episode()
+        if self.config.exploring_starts:
+            self._counts[PENDING] = self.rng.integers(self._n_actions) if begun else first
 
     def make_room(self) -> None:
         """Double the room for an episode."""

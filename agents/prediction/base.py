@@ -86,7 +86,7 @@ class LinearPrediction(LinearAgent):
                     raise ConfigError(
                         f"{type(self).__name__}: the {name} has no probs(observation), and observations no numbers"
                     )
-        self.target_policy, self.behaviour_policy, self._bound = policy, behaviour, None
+        self.target_policy, self.behaviour_policy = policy, behaviour
 
     def act(self, observation: Any, *, explore: bool = False) -> int:
         """Return the likeliest action of the policy that is evaluated; with `explore`, one drawn from who acts."""
@@ -142,13 +142,20 @@ class LinearPrediction(LinearAgent):
         return dense
 
     def _acting(self) -> Behaviour | Elsewhere:
-        """Return the policy that acts as compiled code sees it."""
+        """Return the policy that acts as compiled code sees it.
+
+        Raises:
+            ConfigError: as for `follow`: somebody, or a file, has brought another policy.
+        """
         if not isinstance(self.observation_space, spaces.Discrete):
             return Elsewhere(self._rho)
-        acting, ratios = self.target_policy, np.zeros((0, 0))
+        n_states, n_actions = int(self.observation_space.n), int(self.action_space.n)
+        acting = target = probabilities("policy", self.target_policy, n_states, n_actions)
+        ratios = np.zeros((0, 0))
         if self.behaviour_policy is not None:
-            acting = self.behaviour_policy
-            ratios = np.divide(self.target_policy, acting, out=np.zeros_like(acting), where=acting > 0)
+            acting = probabilities("behaviour", self.behaviour_policy, n_states, n_actions)
+            check_coverage(target, acting)
+            ratios = np.divide(target, acting, out=np.zeros_like(acting), where=acting > 0)
         return Behaviour(np.ascontiguousarray(acting.cumsum(axis=1)[:, :-1]), ratios)
 
     def _probs(self, policy: Any, observation: Any) -> NDArray[np.float64]:
@@ -198,7 +205,7 @@ def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDAr
             f"the {name} is {table.dtype} {table.shape}, expected actions ({n_states},) or probabilities "
             f"({n_states}, {n_actions})"
         )
-    table = np.broadcast_to(table, (n_states, n_actions)).astype(np.float64)
+    table = np.array(np.broadcast_to(table, (n_states, n_actions)), np.float64, order="C")
     bad = np.flatnonzero(~((table >= 0).all(axis=1) & (abs(table.sum(axis=1) - 1.0) <= 1e-6)))
     if bad.size:
         raise ConfigError(

@@ -1,27 +1,20 @@
 """What an environment with a compiled step offers: dynamics, which never change, and a world, which does.
 
-`env.unwrapped.compiled()` returns both as NamedTuples of numbers and arrays: a `Compiled`. The functions here are
-registered for the type of the dynamics (`@step.of(MyDynamics)`). They consume the environment's own random numbers, in
-the same order as its `step` and `reset` do, so that it makes no difference which of the two is used.
+Both are NamedTuples of numbers and arrays. The functions here are registered for the type of the dynamics
+(`@step.of(MyDynamics)`). They consume the environment's own random numbers, in the same order as its `step` and `reset`
+do, so that it makes no difference which of the two is used. An environment has, as `rlkit.envs.MountainCar` shows,
+
+- `compiled()`, which returns the dynamics, or None where there are none;
+- `enter(n_draws)`, which returns dynamics and world, with at least so many random numbers drawn beforehand;
+- `leave(world)`, after which everything is as if `step` and `reset` had been called;
+- `is_running`, whether an episode is under way.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from rlkit.compiled.kinds import chosen_by_kind
-
-
-class Compiled(NamedTuple):
-    """An environment as compiled code sees it.
-
-    Attributes:
-        dynamics: a NamedTuple, whose type says which functions are meant.
-        world: a NamedTuple of arrays, which these functions write to.
-    """
-
-    dynamics: Any
-    world: Any
 
 
 @chosen_by_kind

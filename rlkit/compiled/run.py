@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import numba
 import numpy as np
 from gymnasium import Env
+from gymnasium.error import ResetNeeded
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -29,6 +30,7 @@ from rlkit.compiled.loop import (
     UNWATCHED,
     loop,
 )
+from rlkit.errors import RlkitError
 from rlkit.rewind import TRANSPARENT
 from rlkit.updates.rule import room
 
@@ -74,6 +76,7 @@ class CompiledRun:
         self._limit = limit
         self._wrappers = wrappers
         self._entry: Callable[..., None] | None = None
+        self._entered: Any = None  # the learner that this is for
         self._draws = _FEWEST_DRAWS
         self._piece = 1 << 14
 
@@ -93,7 +96,7 @@ class CompiledRun:
             env = env.env
         if not _speaks_for(bare, "step", "reset", by=("compiled", "_row_of")):
             return None
-        if not _speaks_for(agent, "act", "update", by=("compiled", "learner", "rule")):
+        if not _speaks_for(agent, "act", "update", "as_input", by=("compiled", "learner", "rule")):
             return None
         if agent.compiled() is None or (dynamics := bare.compiled()) is None:
             return None
@@ -104,6 +107,7 @@ class CompiledRun:
 
     def begin(self, seed: int | None) -> None:
         """Begin the first episode with a seed, as `Trainer` does; later ones begin by themselves."""
+        self.agent.abandon_episode()
         self.env.reset(seed=seed)
         self.in_episode, self.length, self.total = True, 0, 0.0
 
@@ -157,7 +161,16 @@ class CompiledRun:
     def _call(
         self, account: NDArray[np.int64], sums: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Run the loop until it comes back; return the returns and lengths of the episodes that ended."""
+        """Run the loop until it comes back; return the returns and lengths of the episodes that ended.
+
+        Raises:
+            ResetNeeded: an episode is under way here, and none in the environment.
+        """
+        if account[IN_EPISODE] and not self.env.is_running:
+            raise ResetNeeded(
+                f"{type(self.env).__name__}: no episode is under way, where the run was in one: somebody else has "
+                "stepped its environment; give a run one of its own"
+            )
         most = min(_EPISODES, int(account[EPISODES_LEFT]))
         returns, lengths = np.empty(most), np.empty(most, np.int64)
         learner = self._learner()
@@ -168,8 +181,8 @@ class CompiledRun:
             dynamics = dynamics._replace(limit=self._limit if own < 0 else min(own, self._limit))
         arguments = (dynamics, world, learner, account, sums, returns, lengths)
         try:
-            if self._entry is None:
-                self._entry = self._compiled(arguments)
+            if self._entry is None or self._entered is not learner:  # another may be of other types
+                self._entry, self._entered = self._compiled(arguments), learner
             self._entry(*arguments)
         finally:
             self._seen = observation(dynamics, world)
@@ -206,6 +219,8 @@ class CompiledRun:
         if room(learner.rule) <= 0:
             self.agent.make_room()
             learner = self.agent.compiled()
+            if room(learner.rule) <= 0:
+                raise RlkitError(f"{type(self.agent).__name__}: its rule has no room left, and make_room() made none")
         return learner
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.features.encoding import dot
-from rlkit.updates.rule import learn
+from rlkit.updates.rule import forget, learn
 from rlkit.updates.traces import Traces, clear, see, spread
 
 
@@ -41,6 +41,12 @@ def emphatic(rule: Any, t: Any) -> Any:
     spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
     rule.follow_on[0] = 1.0 + t.discount * t.rho * rule.follow_on[0]
     if t.ended:
-        clear(rule.traces)
-        rule.follow_on[0] = 1.0
+        forget(rule)
     return delta
+
+
+@forget.of(Emphatic)
+def begin_anew(rule: Any) -> Any:
+    """Begin without traces, and as if nothing came before."""
+    clear(rule.traces)
+    rule.follow_on[0] = 1.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rlkit.features.encoding import add, dot
 from rlkit.updates.memory import Memory, remember
-from rlkit.updates.rule import learn, room
+from rlkit.updates.rule import forget, learn, room
 
 
 class LambdaReturn(NamedTuple):
@@ -52,8 +52,14 @@ def lambda_return(rule: Any, t: Any) -> Any:
             i = np.uint64(j)
             phi, first = memory.phi[i], memory.first[i]
             add(phi, rule.w, first, memory.alpha[i] * (memory.reward[i] - dot(phi, rule.w, first)))
-        rule.n_held[0] = 0
+        forget(rule)
     return t.reward + t.discount * t.next_value - memory.value[k]
+
+
+@forget.of(LambdaReturn)
+def forget_transitions(rule: Any) -> Any:
+    """Hold none."""
+    rule.n_held[0] = 0
 
 
 @room.of(LambdaReturn)

@@ -10,7 +10,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from rlkit.features.encoding import dot
-from rlkit.updates.rule import learn
+from rlkit.updates.rule import forget, learn
 from rlkit.updates.traces import Traces, clear, see, spread
 
 
@@ -44,8 +44,14 @@ def least_squares(rule: Any, t: Any) -> Any:
     add_outer(rule.columns, rule.traces, t.next_phi, -t.rho * t.discount)
     spread(rule.traces, rule.b, t.rho * t.reward, t.rho * t.discount * rule.lam)
     if t.ended:
-        clear(rule.traces)
+        forget(rule)
     return t.reward + t.discount * t.next_value - dot(t.phi, rule.w, t.first)
+
+
+@forget.of(LeastSquares)
+def clear_traces(rule: Any) -> Any:
+    """Begin without traces; what is summed up stays."""
+    clear(rule.traces)
 
 
 def add_outer(columns: Any, traces: Any, phi: Any, size: float) -> None:

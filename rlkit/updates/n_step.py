@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rlkit.features.encoding import add, dot
 from rlkit.updates.memory import Memory, remember
-from rlkit.updates.rule import learn
+from rlkit.updates.rule import forget, learn
 
 OLDEST, HELD = 0, 1  # entries of `NStep.at`
 
@@ -55,3 +55,9 @@ def n_step(rule: Any, t: Any) -> Any:
         at[OLDEST] = (at[OLDEST] + 1) % n
         at[HELD] -= 1
     return error
+
+
+@forget.of(NStep)
+def forget_transitions(rule: Any) -> Any:
+    """Hold none; what they would have taught is lost."""
+    rule.at[HELD] = 0

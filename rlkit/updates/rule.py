@@ -48,6 +48,13 @@ def learn(rule: Any, t: Step) -> Any:
     """Move the weights by one transition, and return the TD error."""
 
 
+def _forget(rule: Any) -> None:
+    """Let go of what a rule remembers of an episode that ended, or will not go on; most remember nothing."""
+
+
+forget = chosen_by_kind(_forget, _forget)
+
+
 def _room(rule: Any) -> int:
     """Return for how many more transitions a rule has room: one that remembers episodes may run out of it."""
     return 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlkit.compiled.kinds import chosen_by_kind
 from rlkit.features.encoding import add, dot
-from rlkit.updates.rule import learn
+from rlkit.updates.rule import forget, learn
 
 
 class DenseTraces(NamedTuple):
@@ -112,7 +112,7 @@ def accumulating(rule: Any, t: Any) -> Any:
     see(rule.traces, t.phi, t.first, 1.0)
     spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
     if t.ended or t.cut:
-        clear(rule.traces)
+        forget(rule)
     return delta
 
 
@@ -123,7 +123,7 @@ def replacing(rule: Any, t: Any) -> Any:
     renew(rule.traces, t.phi, t.first)
     spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
     if t.ended or t.cut:
-        clear(rule.traces)
+        forget(rule)
     return delta
 
 
@@ -142,9 +142,24 @@ def dutch(rule: Any, t: Any) -> Any:
     add(t.phi, rule.w, t.first, -t.alpha * change)
     rule.old[0] = t.next_value
     if t.ended or t.cut:
-        clear(rule.traces)
-        rule.old[0] = 0.0
+        forget(rule)
     return delta
+
+
+@forget.of(Accumulating)
+def clear_traces(rule: Any) -> Any:
+    """Begin without traces."""
+    clear(rule.traces)
+
+
+forget.of(Replacing)(clear_traces)
+
+
+@forget.of(Dutch)
+def clear_dutch_traces(rule: Any) -> Any:
+    """Begin without traces, and without the value of what was left."""
+    clear(rule.traces)
+    rule.old[0] = 0.0
 
 
 @chosen_by_kind

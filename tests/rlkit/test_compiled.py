@@ -279,6 +279,10 @@ def test_what_python_redefines_is_not_compiled():
         def update(self, t):
             return super().update(t._replace(reward=min(t.reward, 0.5)))
 
+    class Folded(LinearTD):
+        def as_input(self, observation):
+            return min(super().as_input(observation), 3)
+
     class Halved(LinearTD):
         def rule(self):
             return super().rule()
@@ -288,6 +292,7 @@ def test_what_python_redefines_is_not_compiled():
     assert is_compiled(Halved.for_env(env), env)
     assert not is_compiled(LinearTD.for_env(env), Noisy(5))
     assert not is_compiled(Careful.for_env(env), env)
+    assert not is_compiled(Folded.for_env(env), env)
     watched = LinearTD.for_env(env)
     watched.update = lambda t: {}
     assert not is_compiled(watched, env)
