@@ -38,7 +38,7 @@ def emphatic(rule: Any, t: Any) -> Any:
     delta = t.reward + t.discount * t.next_value - dot(t.phi, rule.w, t.first)
     emphasis = rule.lam + (1.0 - rule.lam) * rule.follow_on[0]
     see(rule.traces, t.phi, t.first, emphasis)
-    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
+    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam, 1.0)
     rule.follow_on[0] = 1.0 + t.discount * t.rho * rule.follow_on[0]
     if t.ended:
         forget(rule)

@@ -42,7 +42,7 @@ def least_squares(rule: Any, t: Any) -> Any:
     see(rule.traces, t.phi, t.first, 1.0)
     add_outer(rule.columns, rule.traces, t.phi, t.rho)
     add_outer(rule.columns, rule.traces, t.next_phi, -t.rho * t.discount)
-    spread(rule.traces, rule.b, t.rho * t.reward, t.rho * t.discount * rule.lam)
+    spread(rule.traces, rule.b, t.rho * t.reward, t.rho * t.discount * rule.lam, 1.0)
     if t.ended:
         forget(rule)
     return t.reward + t.discount * t.next_value - dot(t.phi, rule.w, t.first)
@@ -61,12 +61,12 @@ def add_outer(columns: Any, traces: Any, phi: Any, size: float) -> None:
 
 def _add_outer_sparse(columns: Any, traces: Any, phi: Any, size: Any) -> None:
     for k in range(len(phi)):
-        spread(traces, columns[np.uint64(phi[k])], size, 1.0)
+        spread(traces, columns[np.uint64(phi[k])], size, 1.0, 1.0)
 
 
 def _add_outer_dense(columns: Any, traces: Any, phi: Any, size: Any) -> None:
     for k in range(len(phi)):
-        spread(traces, columns[k], size * phi[k], 1.0)
+        spread(traces, columns[k], size * phi[k], 1.0, 1.0)
 
 
 @overload(add_outer, jit_options={"forceinline": True})

@@ -110,7 +110,7 @@ def accumulating(rule: Any, t: Any) -> Any:
     """z = rho (gamma lambda z + phi);  w += alpha delta z  (S&B 2018, equations 12.5 to 12.7, and 12.25)."""
     delta = t.reward + t.discount * t.next_value - dot(t.phi, rule.w, t.first)
     see(rule.traces, t.phi, t.first, 1.0)
-    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
+    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam, 1.0)
     if t.ended or t.cut:
         forget(rule)
     return delta
@@ -121,7 +121,7 @@ def replacing(rule: Any, t: Any) -> Any:
     """z = 1 where phi is, else gamma lambda z;  w += alpha delta z  (S&B 2018, equation 12.11); both times rho."""
     delta = t.reward + t.discount * t.next_value - dot(t.phi, rule.w, t.first)
     renew(rule.traces, t.phi, t.first)
-    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam)
+    spread(rule.traces, rule.w, t.alpha * t.rho * delta, t.rho * t.discount * rule.lam, 1.0)
     if t.ended or t.cut:
         forget(rule)
     return delta
@@ -129,16 +129,17 @@ def replacing(rule: Any, t: Any) -> Any:
 
 @learn.of(Dutch)
 def dutch(rule: Any, t: Any) -> Any:
-    """z = gamma lambda z + (1 - alpha gamma lambda z.phi) phi;  w += alpha (delta + v - old) z - alpha (v - old) phi.
+    """z = gamma lambda z + alpha (1 - gamma lambda z.phi) phi;  w += (delta + v - old) z - alpha (v - old) phi.
 
-    van Seijen, Mahmood, Pilarski, Machado & Sutton (2016), algorithm 1; S&B 2018, sections 12.5 and 12.7. What is kept
-    between steps is gamma lambda z.
+    van Seijen, Mahmood, Pilarski, Machado & Sutton (2016), algorithm 1, with each step size in the trace of its own
+    time, so that they may fall; S&B 2018, sections 12.5 and 12.7, has the constant alpha before z. What is kept between
+    steps is gamma lambda z.
     """
     value = dot(t.phi, rule.w, t.first)
     delta = t.reward + t.discount * t.next_value - value
     change = value - rule.old[0]
-    see(rule.traces, t.phi, t.first, 1.0 - t.alpha * dot(t.phi, rule.traces.z, t.first))
-    spread(rule.traces, rule.w, t.alpha * (delta + change), t.discount * rule.lam)
+    see(rule.traces, t.phi, t.first, t.alpha * (1.0 - dot(t.phi, rule.traces.z, t.first)))
+    spread(rule.traces, rule.w, delta + change, t.discount * rule.lam, t.alpha)
     add(t.phi, rule.w, t.first, -t.alpha * change)
     rule.old[0] = t.next_value
     if t.ended or t.cut:
@@ -173,8 +174,8 @@ def renew(traces: Any, phi: Any, first: int) -> None:
 
 
 @chosen_by_kind
-def spread(traces: Any, w: Any, step: float, decay: float) -> None:
-    """w += step z, then z *= decay."""
+def spread(traces: Any, w: Any, step: float, decay: float, unit: float) -> None:
+    """w += step z, then z *= decay; of sparse features, what is no larger than cutoff times unit becomes 0."""
 
 
 @chosen_by_kind
@@ -189,7 +190,7 @@ def see_dense(traces: Any, phi: Any, first: Any, size: Any) -> Any:
 
 
 @spread.of(DenseTraces)
-def spread_dense(traces: Any, w: Any, step: Any, decay: Any) -> Any:
+def spread_dense(traces: Any, w: Any, step: Any, decay: Any, unit: Any) -> Any:
     """Move every weight."""
     z = traces.z
     for i in range(len(z)):
@@ -232,14 +233,14 @@ def enlist(traces: Any, phi: Any, first: Any) -> None:
 
 
 @spread.of(SparseTraces)
-def spread_sparse(traces: Any, w: Any, step: Any, decay: Any) -> Any:
+def spread_sparse(traces: Any, w: Any, step: Any, decay: Any, unit: Any) -> Any:
     """Move the weights whose traces are alive; the last of the list takes the place of one that leaves it."""
     z, alive, n, k = traces.z, traces.alive, np.uint64(traces.n_alive[0]), np.uint64(0)
     while k < n:
         i = np.uint64(alive[k])
         w[i] += step * z[i]
         z[i] *= decay
-        if abs(z[i]) > traces.cutoff:
+        if abs(z[i]) > traces.cutoff * unit:
             k += np.uint64(1)
         else:
             z[i] = 0.0

@@ -160,7 +160,7 @@ def online_forward_view(features, states, rewards, alpha, gamma, lam, w0):
                 weight = (1 - lam) * lam ** (k - 1) if k < h - t else lam ** (h - t - 1)
                 G, total = G + weight * n_step, total + weight
             assert total == pytest.approx(1.0)
-            w = w + alpha * (G - features[states[t]] @ w) * features[states[t]]
+            w = w + alpha[t] * (G - features[states[t]] @ w) * features[states[t]]
         values.append(w)
     return values[-1]
 
@@ -172,9 +172,30 @@ def test_true_online_td_is_the_online_forward_view(lam, gamma):
     states, rewards = [*rng.integers(5, size=9), 5], rng.normal(size=9)
     rule = Dutch(w0.copy(), traces(3, sparse=False), lam, np.zeros(1))
     tell(rule, states, rewards, features, terminated=True, alpha=0.1, gamma=gamma)
-    expected = online_forward_view(features, states, rewards, 0.1, gamma, lam, w0)
+    expected = online_forward_view(features, states, rewards, np.full(9, 0.1), gamma, lam, w0)
     published = max(REFERENCE["random_walk_19"]["true_online_vs_forward_view_maxdiff"])  # 1.4e-16, on other episodes
     np.testing.assert_allclose(rule.w, expected, rtol=0, atol=20 * published)
+
+
+def test_true_online_td_is_the_online_forward_view_with_falling_step_sizes_too():
+    rng = np.random.default_rng(2)
+    features, w0 = rng.normal(size=(6, 3)), rng.normal(size=3)
+    features[5] = 0.0
+    states, rewards, alphas = [*rng.integers(5, size=9), 5], rng.normal(size=9), 0.3 / np.arange(1, 10) ** 0.7
+    rule = Dutch(w0.copy(), traces(3, sparse=False), 0.8, np.zeros(1))
+    for k in range(9):
+        here, there = features[states[k]], features[states[k + 1]]
+        told(rule, here, rewards[k], there, gamma=0.95, alpha=alphas[k], terminated=k == 8)
+    expected = online_forward_view(features, states, rewards, alphas, 0.95, 0.8, w0)
+    np.testing.assert_allclose(rule.w, expected, rtol=0, atol=1e-14)
+
+
+def test_dutch_traces_end_at_the_cutoff_whatever_the_step_size():
+    for alpha in (0.5, 1e-6):
+        rule = Dutch(np.zeros(3), no_traces(3, sparse=True, cutoff=0.3), 1.0, np.zeros(1))
+        for state, n_alive in ((0, 1), (1, 1)):  # gamma = 1/2: what is left of the first is 1/2, and then 1/4
+            told(rule, np.array([state]), 0.0, np.array([state + 1]), gamma=0.5, alpha=alpha)
+            assert rule.traces.n_alive[0] == n_alive
 
 
 def baird_expectation(kind, sweeps, alpha=0.005, beta=0.05):
