@@ -56,21 +56,20 @@ class LinearAgent(Agent):
     features: Any
     w: NDArray[np.float64]
     visits: NDArray[np.int64]
+    _bound: tuple[Any, Any, Any] | None  # two arrays, and the learner that was made with them
+    _entries: tuple[Any, Any] | None  # its functions for single steps
 
     def setup(self) -> None:
         """Make weights, counts and random numbers."""
         for role, space in (("observation", self.observation_space), ("action", self.action_space)):
             if isinstance(space, spaces.Discrete) and space.start != 0:
                 raise SpaceError(f"{type(self).__name__}: the {role} space is {space}, expected one that starts at 0")
-        self.features = self.make_features()
+        self._derive()
         self.w = np.full(self.features.n_features, self.config.initial_value)
         self.visits = np.zeros(self.features.n_features if self.is_table else 1, np.int64)
         self._counts = np.array([0, NONE, 0, 0])
         self._owners = self.features.report().owners
         self._stream = new_stream(self.rng)
-        self._bound: tuple[Any, Any, Any] | None = None  # two arrays, and the learner that was made with them
-        self._entries: tuple[Any, Any] | None = None  # its functions for single steps
-        self._n_actions = int(self.action_space.n)
 
     @property
     def is_table(self) -> bool:
@@ -115,8 +114,8 @@ class LinearAgent(Agent):
         """
         own = vars(self)
         bound = self._bound
-        if bound is None or bound[0] is not own["visits"] or bound[1] is not own.get("w"):  # a checkpoint, or somebody
-            self._check_arrays()  # has brought new arrays
+        if bound is None or bound[0] is not own["visits"] or bound[1] is not own.get("w"):
+            self._check_arrays()  # which a checkpoint, or somebody, has brought
             bound, self._entries = (own["visits"], own.get("w"), self.learner()), None
             self._bound = bound
         return bound[2]
@@ -210,6 +209,13 @@ class LinearAgent(Agent):
         """How often a tile shared its feature with another, where tiles are hashed."""
         return int(self._counts[N_COLLISIONS])
 
+    def _derive(self) -> None:
+        """Make what follows from the spaces and hyperparameters, and is not saved."""
+        self.features = self.make_features()
+        self._bound = None
+        self._entries = None
+        self._n_actions = int(self.action_space.n)
+
     def _checked_action(self, action: Any) -> int:
         """Return an action as a plain int, or say what is wrong."""
         try:
@@ -227,8 +233,8 @@ class LinearAgent(Agent):
         own = vars(self)
         for name, made in own.get("_made", {}).items():
             array = own.get(name)
-            if name == "target_policy" or " (" not in made or not isinstance(array, np.ndarray):  # that is checked later
-                continue
+            if name == "target_policy" or " (" not in made or not isinstance(array, np.ndarray):
+                continue  # `learner` looks at policies
             if f"{array.dtype} {array.shape}" != made or not array.flags.c_contiguous:
                 raise ConfigError(
                     f"{type(self).__name__}: {name} is {array.dtype} {array.shape}, expected {made} in a row; "
@@ -252,6 +258,11 @@ class LinearAgent(Agent):
     def __getstate__(self) -> dict[str, Any]:
         derived = ("_bound", "_entries", "_n_actions", "features")
         return {name: value for name, value in super().__getstate__().items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be a copy (`copy.deepcopy`, or from another process) of the agent that `__getstate__` was asked of."""
+        vars(self).update(state)
+        self._derive()
 
 
 def _is_like(array: Any, expected: NDArray[Any]) -> bool:

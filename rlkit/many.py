@@ -77,7 +77,7 @@ def train_many(
 
     Raises:
         ConfigError: not just one of `steps` and `episodes`, or of `record` and `every`, a number that is not a whole
-            one of at least 1, or an environment that `make` returns for two seeds.
+            one of at least 1, or an agent or environment that `make` returns for two seeds.
         Diverged: as for `Trainer`.
         Exception: whatever the first run that fails raises; the others are given up.
     """
@@ -117,7 +117,7 @@ class _Plan:
         self.given_up = threading.Event()
         self.done: dict[int, int] = {}  # by seed's place, in `length`'s unit
         self._making = threading.Lock()
-        self._environments: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._made_before: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def run(self, place: int, seed: int) -> _Result:
         """Do one run."""
@@ -151,9 +151,10 @@ class _Plan:
     def _made(self, seed: int) -> tuple[Agent, gymnasium.Env[Any, Any]]:
         with self._making:
             agent, env = self.make(seed)
-            if env.unwrapped in self._environments:
-                raise ConfigError("train_many: make(seed) returned an environment again, expected a new one each time")
-            self._environments.add(env.unwrapped)
+            for what, thing in (("agent", agent), ("environment", env.unwrapped)):
+                if thing in self._made_before:
+                    raise ConfigError(f"train_many: make(seed) returned an {what} again, expected a new one each time")
+                self._made_before.add(thing)
         return agent, env
 
     def _compiled(self, run: CompiledRun, agent: Any, env: gymnasium.Env[Any, Any], place: int) -> _Result:

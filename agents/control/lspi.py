@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.agents.control.base import LinearControl
 from rlkit.compiled.control import Greedy
-from rlkit.compiled.learners import N_CLIPPED, N_UPDATES
+from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, N_UPDATES
 from rlkit.config import bounded
 from rlkit.errors import CheckpointError
 from rlkit.transition import Transition
@@ -75,11 +75,13 @@ class LSPI(LinearControl):
         """Store the transition; when it is time, improve the policy."""
         x, next_x = self.as_input(t.observation), self.as_input(t.next_observation)
         k = self.n_stored % self.config.buffer_size
-        for array, value in zip(self._batch(), (x, t.action, t.reward, next_x, t.terminated), strict=True):
+        action, report = self._checked_action(t.action), self.features.report()
+        report.owners = self._owners
+        self.features(next_x, action, report)
+        for array, value in zip(self._batch(), (x, action, t.reward, next_x, t.terminated), strict=True):
             array[k] = value
-        report = self.features.report()
-        self.features(next_x, t.action, report)
         self._counts[N_CLIPPED] += report.n_clipped > 0
+        self._counts[N_COLLISIONS] += report.n_collisions
         self._counts[N_UPDATES] += 1
         self.n_stored += 1
         return self.improve() if self.n_stored % self.config.improve_every == 0 else {}

@@ -13,7 +13,7 @@ from gymnasium import Env, spaces
 from numpy.typing import NDArray
 
 from rlkit.agent import Agent
-from rlkit.agents.prediction.base import check_coverage, probabilities
+from rlkit.agents.prediction.base import check_coverage, distribution, probabilities
 from rlkit.config import bounded, described
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, FeatureTable, NeuralEncoder
@@ -107,7 +107,8 @@ class NeuralTD(Agent):
         Args:
             env: where it will learn.
             policy: whose values are asked for: actions `(S,)`, probabilities `(S, A)`, or anything with
-                `probs(observation)`; None for the uniformly random one.
+                `probs(observation)`; None for the uniformly random one. An array, or a `rlkit.Policy`, is saved with
+                the agent; where states have no numbers nothing else can be, by a run with a directory neither.
             behaviour: who acts meanwhile, alike; None for `policy` itself. Where they differ, each transition counts by
                 the importance-sampling ratio.
             seed, hyperparameters: as for every agent.
@@ -153,7 +154,8 @@ class NeuralTD(Agent):
             for name, given in (("policy", policy), ("behaviour", behaviour)):
                 if given is not None and not callable(getattr(given, "probs", None)):
                     raise ConfigError(
-                        f"{type(self).__name__}: the {name} has no probs(observation), and observations no numbers"
+                        f"{type(self).__name__}: the {name} is of type {type(given).__name__}, expected something with "
+                        "probs(observation), because the observations have no numbers"
                     )
         self.target_policy, self.behaviour_policy = policy, behaviour
         acting = policy if behaviour is None else behaviour
@@ -206,6 +208,11 @@ class NeuralTD(Agent):
         metrics = self._learn()
         self.rollout.drop(self.config.train_freq)
         return metrics
+
+    def abandon_episode(self) -> None:
+        """Have the returns of what was seen so far end with it."""
+        if self.rollout.count:
+            self.rollout.ended[self.rollout.count - 1] = True
 
     def state_values(self, observations: Any) -> NDArray[np.float64]:
         """Return v of N observations, float64 `(N,)`."""
@@ -306,7 +313,7 @@ class NeuralTD(Agent):
         if isinstance(policy, np.ndarray):
             row: NDArray[np.float64] = policy[observation]
             return row
-        return probabilities("policy", policy.probs(observation), 1, self.action_space.n).ravel()
+        return distribution(policy, observation, self.action_space.n)
 
     def _ratios(self, t: Transitions) -> NDArray[np.float64]:
         """Return pi(a | s) / b(a | s) of N transitions, `(N,)`.

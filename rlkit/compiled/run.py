@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import Env
 from gymnasium.error import ResetNeeded
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
+from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -201,7 +202,14 @@ class CompiledRun:
         if kinds not in loop.overloads:
             sentence = f"rlkit: compiling {type(self.agent).__name__} on {type(self.env).__name__}, once"
             with _COMPILING, saying(sentence):  # of many threads one compiles, and the others find it done
-                loop.compile(kinds)
+                try:
+                    loop.compile(kinds)
+                except NumbaError as error:
+                    raise RlkitError(
+                        f"{type(self.agent).__name__} on {type(self.env).__name__}: numba cannot compile them into a "
+                        "loop, in which nothing may be allocated; with a compiled() that returns None, the agent steps "
+                        f"in Python ({type(error).__name__} above)"
+                    ) from error
         entry: Callable[..., None] = loop.compile(kinds)
         return entry
 

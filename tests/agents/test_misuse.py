@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from gymnasium.error import ResetNeeded
 
 from rlkit import Trainer
 from rlkit.agents import (
+    LSPI,
     LSTD,
     TDC,
     EmphaticTD,
@@ -28,7 +31,9 @@ from rlkit.compiled.learners import NONE, PENDING
 from rlkit.compiled.run import CompiledRun
 from rlkit.envs import BairdStar, GridWorld, MountainCar, RandomWalk
 from rlkit.errors import ConfigError, InvalidTransition, RlkitError
+from rlkit.features import TileCoding
 from rlkit.transition import Transition
+from rlkit.updates import learn
 
 MAP = "S . .\n. # .\n. . G"
 
@@ -165,8 +170,6 @@ def test_a_compiled_run_whose_environment_somebody_else_has_ended_is_refused(env
 
 
 def car_learner(env):
-    from rlkit.features import TileCoding
-
     return Sarsa.for_env(env, features=TileCoding.for_env(env), seed=0)
 
 
@@ -198,3 +201,49 @@ def test_a_compiled_run_goes_on_with_other_hyperparameters():
     run.run(1000)
     assert np.isfinite(agent.w).all()
     assert agent._old[0] != 0.0 or not run.in_episode
+
+
+def test_a_copy_learns_as_its_original_and_apart_from_it():
+    agent = TDLambda.for_env(RandomWalk(5), seed=0)
+    agent.update(Transition(3, 0, 1.0, 4, False, False))
+    twin = copy.deepcopy(agent)
+    agent.update(Transition(4, 0, 1.0, 5, False, False))
+    before = agent.w.copy()
+    twin.update(Transition(4, 0, 1.0, 5, False, False))
+    np.testing.assert_array_equal(twin.w, before)
+    np.testing.assert_array_equal(agent.w, before)
+    assert twin.act(3, explore=True) == agent.act(3, explore=True)
+
+
+class Spendthrift(NamedTuple):
+    """A rule that makes an array at every step."""
+
+    w: Any
+
+
+@learn.of(Spendthrift)
+def spend(rule, t):
+    """Learn nothing."""
+    return np.zeros(3).sum()
+
+
+def test_a_rule_that_allocates_steps_in_python_and_says_so_of_the_compiled_loop():
+    class Wasteful(LinearTD):
+        def rule(self):
+            return Spendthrift(self.w)
+
+    env = RandomWalk(5)
+    agent = Wasteful.for_env(env, seed=0)
+    assert agent.update(Transition(3, 0, 1.0, 4, False, False)) == {"td_error": 0.0}
+    run = CompiledRun.of(agent, env)
+    run.begin(0)
+    with pytest.raises(RlkitError, match="Wasteful on RandomWalk: numba cannot compile them into a loop, in which"):
+        run.run(10)
+
+
+def test_lspi_counts_collisions():
+    env = MountainCar(max_steps=100)
+    features = TileCoding.for_env(env, size=64)
+    agent = LSPI.for_env(env, features=features, seed=0, improve_every=1000)
+    Trainer(agent, env).run(30)
+    assert agent.n_collisions > 0

@@ -103,6 +103,16 @@ def test_a_truncated_transition_bootstraps_and_a_terminated_one_does_not():
         assert metrics["loss"] == pytest.approx(metrics["td_error"] ** 2 / 2, rel=1e-5)
 
 
+def test_the_returns_of_an_abandoned_episode_end_with_it():
+    """Two-step returns: the first bootstraps where the episode was left, and does not see the 100 of the next one."""
+    agents = [make(network=(), n_steps=2, cls=BySGD) for _ in range(2)]
+    for agent, truncated in zip(agents, (False, True), strict=True):
+        agent.update(Transition(0, 0, 1.0, 1, False, truncated))
+    agents[0].abandon_episode()
+    losses = [agent.update(Transition(2, 0, 100.0, 3, False, False))["loss"] for agent in agents]
+    assert losses[0] == losses[1] < 100.0
+
+
 def test_a_lambda_return_worked_out_by_hand():
     # gamma = 0.5, lambda = 0.5, three steps: rewards 1 2 4, values of what comes next 8 6 10
     # G of the last step: 4 + 0.5 * 10 = 9;  before it: 2 + 0.5 (0.5 * 6 + 0.5 * 9) = 5.75

@@ -146,6 +146,12 @@ def test_an_environment_for_two_runs_is_refused():
         rlkit.train_many(lambda seed: (DoubleQLearning.for_env(env, seed=seed), env), range(2), steps=5)
 
 
+def test_an_agent_for_two_runs_is_refused():
+    agent = DoubleQLearning.for_env(Corridor(), seed=0)
+    with pytest.raises(ConfigError, match="returned an agent again"):
+        rlkit.train_many(lambda _: (agent, Corridor()), range(2), steps=5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
