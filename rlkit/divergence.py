@@ -33,10 +33,10 @@ def weight_norm(agent: Any) -> float | None:
 
     None if there are none.
     """
-    values = vars(agent)
+    values, w = vars(agent), getattr(agent, "w", None)
     torch = sys.modules.get("torch")
-    if isinstance(values.get("w"), np.ndarray):
-        return _norm([values["w"]])
+    if isinstance(w, np.ndarray):
+        return _norm([w])
     modules = [] if torch is None else [value for value in values.values() if isinstance(value, torch.nn.Module)]
     if modules:
         return _norm([p.detach().cpu().numpy() for module in modules for p in module.parameters()])

@@ -29,6 +29,7 @@ from rlkit.agents import (
 )
 from rlkit.compiled.learners import NONE, PENDING
 from rlkit.compiled.run import CompiledRun
+from rlkit.divergence import weight_norm
 from rlkit.envs import BairdStar, GridWorld, MountainCar, RandomWalk
 from rlkit.errors import ConfigError, InvalidTransition, RlkitError
 from rlkit.features import TileCoding
@@ -247,3 +248,9 @@ def test_lspi_counts_collisions():
     agent = LSPI.for_env(env, features=features, seed=0, improve_every=1000)
     Trainer(agent, env).run(30)
     assert agent.n_collisions > 0
+
+
+def test_the_norm_of_lstds_weights_is_that_of_its_solution():
+    agent = LSTD.for_env(RandomWalk(5), seed=0)
+    agent.update(Transition(5, 0, 1.0, 6, True, False))
+    assert weight_norm(agent) == pytest.approx(np.linalg.norm(agent.w)) == pytest.approx(1.0, abs=0.01)
