@@ -16,6 +16,25 @@ import numpy as np
 
 from rlkit.errors import ConfigError
 
+ELSEWHERE = {
+    "epsilon": ("exploration_final_eps", "ridge"),
+    "eps": ("exploration_final_eps",),
+    "alpha": ("learning_rate",),
+    "lr": ("learning_rate",),
+    "step_size": ("learning_rate",),
+    "discount": ("gamma",),
+    "discount_factor": ("gamma",),
+    "lambda": ("lam",),
+    "lambda_": ("lam",),
+    "lambd": ("lam",),
+    "trace_decay": ("lam",),
+    "n": ("n_steps",),
+    "net_arch": ("network",),
+    "hidden": ("network",),
+    "hidden_sizes": ("network",),
+}
+"""Books' and other libraries' names of hyperparameters, and ours, of which the first that a class has is meant."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
@@ -91,7 +110,7 @@ class Config:
                 value = float(value)
                 object.__setattr__(self, spec.name, value)
             if not _fits(value, annotation):
-                raise ConfigError(f"{self._title()}: {spec.name}={value!r} is not of type {_spell(annotation)}")
+                raise ConfigError(f"{self._title()}: {spec.name}={value!r} is not {_spell(annotation)}")
             limits = spec.metadata.get("range")
             if limits is not None and value is not None and value not in limits:
                 raise ConfigError(f"{self._title()}: {spec.name}={value!r} is outside its range {limits}")
@@ -110,7 +129,8 @@ class Config:
         known = {spec.name: annotation for spec, annotation in _fields(cls)}  # type: ignore[arg-type]
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
+                near = [ours for ours in ELSEWHERE.get(name, ()) if ours in known]
+                near = near or difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
                 raise ConfigError(f"{cls._title()}: unknown hyperparameter {name!r}; {hint}")
         return cls(**{name: _revive(value, known[name]) for name, value in values.items()})
@@ -148,6 +168,12 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 
 def _spell(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(annotation)))}"
+    return "of type " + _type(annotation)
+
+
+def _type(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 

@@ -87,6 +87,8 @@ def train_many(
     for name, number in (("steps", steps), ("episodes", episodes), ("every", every), ("threads", threads)):
         if number is not None:
             check_count(name, number)
+    if not isinstance(seeds, Iterable):
+        raise ConfigError(f"train_many: seeds={seeds!r}, expected one for each run, such as range({seeds})")
     plan = _Plan(make, steps, episodes, record, every, stop_on_divergence)
     return plan.gathered(_in_threads(plan.run, list(seeds), threads or _cores(), plan, progress))
 
@@ -150,7 +152,10 @@ class _Plan:
 
     def _made(self, seed: int) -> tuple[Agent, gymnasium.Env[Any, Any]]:
         with self._making:
-            agent, env = self.make(seed)
+            made: Any = self.make(seed)
+            if not (isinstance(made, tuple) and [hasattr(thing, "unwrapped") for thing in made] == [False, True]):
+                raise ConfigError(f"train_many: make({seed}) returned {made!r}, expected a pair (agent, environment)")
+            agent, env = made
             for what, thing in (("agent", agent), ("environment", env.unwrapped)):
                 if thing in self._made_before:
                     raise ConfigError(f"train_many: make(seed) returned an {what} again, expected a new one each time")

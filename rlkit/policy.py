@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rlkit.config import Config as BaseConfig
 from rlkit.config import check_count
 from rlkit.errors import ConfigError, SpaceError
-from rlkit.spaces import is_batch, unstack
+from rlkit.spaces import check_shape, is_batch, unstack
 
 if TYPE_CHECKING:
     from rlkit.bellman import Solution
@@ -89,14 +89,21 @@ class Policy:
     def for_env(cls, env: Env[Any, Any], *, seed: int | None = None, **hyperparameters: Any) -> Self:
         """Build one for an environment's spaces: `QLearning.for_env(env, gamma=0.9, seed=0)`.
 
+        Of a vector of environments, the spaces of a single one count.
+
         Raises:
             ConfigError: a hyperparameter that does not exist, is of the wrong type, or out of its range.
             SpaceError: the environment's spaces do not suit this class, or it has none.
         """
         if not (hasattr(env, "observation_space") and hasattr(env, "action_space")):
             raise SpaceError(f"{cls.__name__}.for_env: {env!r} is not an environment (gymnasium.make makes one)")
-        config = cls.Config.from_dict(hyperparameters)
-        return cls(env.observation_space, env.action_space, config, seed=seed)
+        observation_space = getattr(env, "single_observation_space", env.observation_space)
+        action_space = getattr(env, "single_action_space", env.action_space)
+        try:
+            config = cls.Config.from_dict(hyperparameters)
+        except ConfigError as error:  # a class without a Config of its own has another's name in the message
+            raise ConfigError(f"{cls.__name__}: {str(error).removeprefix(f'{cls.Config.__qualname__}: ')}") from None
+        return cls(observation_space, action_space, config, seed=seed)
 
     def setup(self) -> None:
         """Create what is learnt or computed, as plain attributes (see `rlkit.checkpoint` for what can be saved)."""
@@ -143,7 +150,11 @@ class Policy:
 
         Returns:
             `(action, state)`, the action stacked like the observation was.
+
+        Raises:
+            InvalidTransition: the observation is of another shape than those of its space.
         """
+        check_shape(f"{type(self).__name__}.predict", self.observation_space, observation)
         if not is_batch(self.observation_space, observation):
             return np.asarray(self.act(observation, explore=not deterministic))[()], state
         actions = [self.act(one, explore=not deterministic) for one in unstack(self.observation_space, observation)]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from gymnasium import Space, spaces
 
+from rlkit.errors import InvalidTransition
+
 
 def is_batch(space: Space[Any], observation: Any) -> bool:
     """Tell a batch of observations, stacked along a new first axis, from one observation of `space`."""
@@ -20,6 +22,18 @@ def is_batch(space: Space[Any], observation: Any) -> bool:
     if space.shape is None:
         return False
     return np.ndim(observation) == len(space.shape) + 1
+
+
+def check_shape(where: str, space: Space[Any], observation: Any) -> None:
+    """Check that something is of the shape of one observation of a `Box`, or of a batch; other spaces pass.
+
+    Raises:
+        InvalidTransition: it is not; `where` begins the message.
+    """
+    if isinstance(space, spaces.Box):
+        shape = np.shape(observation)
+        if space.shape not in (shape, shape[1:]):
+            raise InvalidTransition(f"{where}: the observation is of shape {shape}, expected {space.shape} or a batch")
 
 
 def unstack(space: Space[Any], batch: Any) -> Iterable[Any]:

@@ -45,7 +45,8 @@ class LinearPrediction(LinearAgent):
         Args:
             env: where it will learn.
             policy: whose values are asked for: actions `(S,)`, probabilities `(S, A)`, or anything with
-                `probs(observation)`; None for the uniformly random one.
+                `probs(observation)`; None for the uniformly random one. An array, or a `rlkit.Policy`, is saved with
+                the agent; where states have no numbers nothing else can be, by a run with a directory neither.
             behaviour: who acts meanwhile, alike; None for `policy` itself. Where they differ, each transition counts by
                 the importance-sampling ratio.
             seed, hyperparameters: as for every agent.
@@ -84,7 +85,8 @@ class LinearPrediction(LinearAgent):
             for name, given in (("policy", policy), ("behaviour", behaviour)):
                 if given is not None and not callable(getattr(given, "probs", None)):
                     raise ConfigError(
-                        f"{type(self).__name__}: the {name} has no probs(observation), and observations no numbers"
+                        f"{type(self).__name__}: the {name} is of type {type(given).__name__}, expected something with "
+                        "probs(observation), because the observations have no numbers"
                     )
         self.target_policy, self.behaviour_policy = policy, behaviour
 
@@ -164,7 +166,7 @@ class LinearPrediction(LinearAgent):
         if isinstance(policy, np.ndarray):
             row: NDArray[np.float64] = policy[observation]
         else:
-            row = probabilities("policy", policy.probs(observation), 1, self.action_space.n)[0]
+            row = distribution(policy, observation, self.action_space.n)
         return row
 
     def _ratio(self, t: Transition) -> float:
@@ -212,6 +214,25 @@ def probabilities(name: str, policy: Any, n_states: int, n_actions: int) -> NDAr
             f"the {name} in state {bad[0]} is {table[bad[0]].tolist()}, expected probabilities that sum to 1"
         )
     return table
+
+
+def distribution(policy: Any, observation: Any, n_actions: int) -> NDArray[np.float64]:
+    """Return what a policy with `probs` does at one observation, float64 `(A,)`.
+
+    Raises:
+        ConfigError: it is no distribution over the actions.
+    """
+    given = np.asarray(policy.probs(observation))
+    if (
+        given.dtype.kind not in "fiub"
+        or given.shape != (n_actions,)
+        or not ((given >= 0).all() and abs(given.sum() - 1.0) <= 1e-6)
+    ):
+        raise ConfigError(
+            f"{type(policy).__name__}.probs({observation}) is {given.tolist()}, expected {n_actions} probabilities, "
+            "the sum of which is 1"
+        )
+    return given.astype(np.float64)
 
 
 def check_coverage(policy: NDArray[np.float64], behaviour: NDArray[np.float64], where: str | None = None) -> None:

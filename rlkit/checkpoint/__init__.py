@@ -159,7 +159,9 @@ def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: d
                 f"{path}.{name}: is {now}, and setup() makes {before}; an array keeps shape and dtype"
             )
         if isinstance(node, dict) and next(iter(node), None) in TEMPLATED and before != now:
-            raise CheckpointError(f"{path}.{name}: a {now} can only be restored if setup() makes one")
+            raise CheckpointError(
+                f"{path}.{name}: a {now} can only be restored if setup() makes one, or if it is a rlkit.Policy"
+            )
 
 
 def _check_finite(encoder: Encoder) -> None:

@@ -543,3 +543,22 @@ def test_step_sizes_are_constant_or_fall_with_a_power_of_the_visits(power):
         expected += 0.5 / n**power * (1.0 - expected)
         agent.update(Transition(5, 0, 1.0, 6, True, False))
     assert agent.w[3] == pytest.approx(expected, abs=1e-15)
+
+
+class Unsure:
+    def probs(self, observation):
+        return np.full(3, 0.5)
+
+
+def test_probabilities_that_are_none_are_refused_with_the_observation():
+    env = gymnasium.make("MountainCar-v0")
+    agent = LinearTD.for_env(env, policy=Unsure(), features=TileCoding.for_env(env), seed=0)
+    with pytest.raises(ConfigError, match=r"Unsure\.probs\(.*\) is \[0.5, 0.5, 0.5\], expected 3 probabilities"):
+        rlkit.train(agent, env, steps=1)
+
+
+def test_a_policy_that_cannot_be_saved_is_told_what_can(tmp_path):
+    env = gymnasium.make("MountainCar-v0")
+    agent = LinearTD.for_env(env, policy=Unsure(), features=TileCoding.for_env(env), seed=0)
+    with pytest.raises(rlkit.CheckpointError, match=r"a Unsure can only .* if it is a rlkit\.Policy"):
+        agent.save(tmp_path / "agent.npz")

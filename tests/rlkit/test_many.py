@@ -175,3 +175,13 @@ def test_a_schedule_without_an_end_is_refused():
     with pytest.raises(ConfigError, match=r"whose length only steps=\.\.\. tells"):
         rlkit.train_many(make, [0], episodes=5)
     assert rlkit.train_many(make, [0], steps=200).agents[0].exploration_rate == pytest.approx(0.1)
+
+
+def test_what_make_returns_is_a_pair_and_seeds_are_many():
+    def alone(seed):
+        return LinearTD.for_env(RandomWalk(5), seed=seed)
+
+    with pytest.raises(ConfigError, match=r"expected a pair \(agent, environment\)"):
+        rlkit.train_many(alone, [0], steps=1)
+    with pytest.raises(ConfigError, match=r"such as range\(5\)"):
+        rlkit.train_many(alone, 5, steps=1)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+import rlkit
 from rlkit import Agent, ConfigError, Policy, bounded
 from rlkit.agents import QLearning
 from rlkit.envs import GridWorld
-from rlkit.errors import SpaceError
+from rlkit.errors import InvalidTransition, SpaceError
 from tests.rlkit.helpers import Corridor, DoubleQLearning, Drift
 
 
@@ -40,6 +41,39 @@ def test_for_env_takes_hyperparameters_by_name():
 def test_a_wrong_hyperparameter_is_named(wrong, message):
     with pytest.raises(ConfigError, match=message):
         DoubleQLearning.for_env(Corridor(), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "ours"),
+    [
+        ("QLearning", "epsilon", "exploration_final_eps"),
+        ("QLearning", "alpha", "learning_rate"),
+        ("TDLambda", "lambda", "lam"),
+        ("NStepTD", "n", "n_steps"),
+        ("LSTD", "epsilon", "ridge"),
+    ],
+)
+def test_the_books_name_of_a_hyperparameter_leads_to_ours(kind, name, ours):
+    with pytest.raises(ConfigError, match=f"^{kind}: unknown hyperparameter '{name}'; did you mean '{ours}'"):
+        getattr(rlkit.agents, kind).for_env(GridWorld("SG"), **{name: 0.1})
+
+
+def test_a_choice_that_is_none_is_answered_with_the_choices():
+    with pytest.raises(ConfigError, match="trace='dutchy' is not one of 'accumulating', 'replacing', 'dutch'"):
+        rlkit.agents.TDLambda.for_env(GridWorld("SG"), trace="dutchy")
+
+
+def test_an_agent_for_a_vector_of_environments_is_one_for_a_single_one():
+    env = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    agent = Linear.for_env(env)
+    assert (agent.observation_space, agent.action_space) == (env.single_observation_space, env.single_action_space)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 2, 4), ()])
+def test_observations_of_another_shape_are_refused(shape):
+    agent = Linear.for_env(gymnasium.make("CartPole-v1"))
+    with pytest.raises(InvalidTransition, match=r"expected \(4,\) or a batch"):
+        agent.predict(np.zeros(shape))
 
 
 def test_another_classs_config_is_refused():
