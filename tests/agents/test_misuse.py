@@ -254,3 +254,17 @@ def test_the_norm_of_lstds_weights_is_that_of_its_solution():
     agent = LSTD.for_env(RandomWalk(5), seed=0)
     agent.update(Transition(5, 0, 1.0, 6, True, False))
     assert weight_norm(agent) == pytest.approx(np.linalg.norm(agent.w)) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_observations_that_are_not_finite_are_refused_and_nothing_is_learnt(number):
+    env = MountainCar()
+    agent = Sarsa.for_env(env, features=TileCoding.for_env(env, tilings=4, tiles=4), seed=0)
+    good, bad = np.array([-0.5, 0.0]), np.array([-0.5, number])
+    for observation, following in ((good, bad), (bad, good)):
+        with pytest.raises(InvalidTransition, match="not finite"):
+            agent.update(Transition(observation, 1, -1.0, following, False, False))
+    with pytest.raises(InvalidTransition, match="not finite"):
+        agent.act(bad, explore=True)
+    assert not agent.w.any()
+    assert agent.visits.sum() == 0
