@@ -1,7 +1,9 @@
-"""The errors that rlkit raises: one sentence each, that says where, what it is, and what was expected."""
+"""The errors that rlkit raises: one sentence each, that says where, what it is, and what was expected; and warnings."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 
@@ -59,3 +61,11 @@ class NotConverged(RlkitError, ArithmeticError):
     def __init__(self, message: str, solution: Any = None) -> None:
         super().__init__(message)
         self.solution = solution
+
+
+def warn(message: str) -> None:
+    """Warn as from the line outside of rlkit that led here, which is the one that a reader can change."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "rlkit":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

@@ -12,13 +12,13 @@ import os
 import socket
 import struct
 import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rlkit.crc32c import masked_crc32c
+from rlkit.errors import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +107,7 @@ class Logger:
         """Warn of trouble with files, once a run."""
         if not self._warned:
             self._warned = True
-            warnings.warn(message, stacklevel=3)
+            warn(message)
 
     def close(self) -> None:
         """Flush, and let go of the files; a later call opens them again."""
@@ -214,7 +214,7 @@ class _Appender:
     def warn(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{self.path}: cannot be written ({error.strerror}); the run goes on", stacklevel=6)
+            warn(f"{self.path}: cannot be written ({error.strerror}); the run goes on")
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import rlkit
 from rlkit import checkpoint
 from rlkit.divergence import name_of
-from rlkit.errors import CheckpointError
+from rlkit.errors import CheckpointError, warn
 
 PACKAGES = ("gymnasium", "numpy", "scipy", "numba", "torch", "stable-baselines3")
 
@@ -83,7 +82,7 @@ class RunFolder:
             try:
                 return checkpoint.load(path)
             except CheckpointError as error:
-                warnings.warn(f"{error}; going back to the one before it", stacklevel=2)
+                warn(f"{error}; going back to the one before it")
         raise CheckpointError(f"{self.path}: holds no checkpoint that can be read")
 
     def prune(self, keep: int) -> None:

@@ -46,7 +46,7 @@ def draw(
 
 
 def _heat_maps(model: Any, gamma: float, learnt: dict[str, Learnt]) -> Figure:
-    """Draw exact and learnt values side by side."""
+    """Draw exact and learnt values side by side, in the same colours."""
     from rlkit.plotting import plot_values
     from rlkit.plotting.figures import new_figure
     from rlkit.truth import exact_values
@@ -60,6 +60,7 @@ def _heat_maps(model: Any, gamma: float, learnt: dict[str, Learnt]) -> Figure:
     figure.subplots_adjust(left=0.04, right=0.94, bottom=0.05, top=0.94, wspace=0.3, hspace=0.2)
     for panel, (name, v) in zip(panels, values.items(), strict=False):
         plot_values(model, v, ax=panel, title=name)
+        panel.images[0].set_clim(min(map(np.min, values.values())), max(map(np.max, values.values())))
     for panel in panels[len(values) :]:
         panel.set_axis_off()
     return figure

@@ -135,6 +135,7 @@ class TileCoding(ScaledFeatures):
     of width 1 around its point. Step sizes are usually divided by `n_active`, the number of tilings.
 
     Attributes:
+        tilings: how many there are, n.
         tiles: how many a tiling has between the bounds of each dimension; one more covers the displacement. A
             dimension with 0 does not count (so that tilings of some dimensions can be concatenated with others).
         shifts: the displacement in n-ths of a tile from one tiling to the next along each dimension; None: 1, 3, 5...

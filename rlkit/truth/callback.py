@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
-from rlkit.errors import InvalidModel, NotConverged
+from rlkit.errors import InvalidModel, NotConverged, warn
 from rlkit.rewind import TRANSPARENT
 from rlkit.truth.fixed_point import emphasis, td_fixed_point
 from rlkit.truth.measures import best_representable, rmsve
@@ -81,7 +80,7 @@ class _Truth(Callback):
         if system.has_solution:
             self.lines["td_rmsve"] = rmsve(Phi @ system.w, truth.v, truth.d)
         if agent.follows_semi_gradient and (warning := system.warning()) is not None:
-            warnings.warn(f"{type(agent).__name__}: {warning}", stacklevel=5)
+            warn(f"{type(agent).__name__}: {warning}")
 
 
 class TruthCallback(_Truth):

@@ -320,8 +320,9 @@ def on_the_star(agent_class, **settings):
 def test_divergence_is_told_before_the_first_step(tmp_path):
     agent, env = on_the_star(LinearTD, learning_rate=0.01)
     trainer = Trainer(agent, env, directory=tmp_path / "run")
-    with pytest.warns(UserWarning, match="LinearTD: expected TD diverges .* -0.239"):
+    with pytest.warns(UserWarning, match="LinearTD: expected TD diverges .* -0.239") as caught:
         trainer.run(0)
+    assert caught[0].filename == __file__
     trainer.run(1000)  # and said once
     last = rows(tmp_path / "run")[-1]
     assert float(last["truth/rmsve"]) > 100  # as it did: td.json's median after 1000 steps is 578, the least 348
