@@ -100,6 +100,7 @@ def step_by_step(make: Callable[[int], tuple[Any, Any]], *, steps: int) -> Turn:
             return steps
 
         agent.act(env.reset()[0], explore=True)
+        env.compiled()  # works out the tables of what can happen, once
         return timed(run)
 
     return turn
