@@ -15,6 +15,7 @@ from rlkit.agent import Agent
 from rlkit.compiled.entries import act_one, update_one
 from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, PENDING, Schedule
 from rlkit.compiled.randomness import new_stream
+from rlkit.compiling import saying
 from rlkit.config import bounded, described
 from rlkit.errors import CheckpointError, ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, OneHot
@@ -246,8 +247,9 @@ class LinearAgent(Agent):
         learner = LinearAgent.compiled(self)
         if self._entries is None:
             x = np.zeros(self.features._n_dims) if self.features.n_states is None else 0
-            act = direct(act_one, learner, x)
-            self._entries = act, direct(update_one, learner, x, 0, 0.0, x, False, False)
+            with saying(f"rlkit: compiling {type(self).__name__}'s single steps, once"):
+                act = direct(act_one, learner, x)
+                self._entries = act, direct(update_one, learner, x, 0, 0.0, x, False, False)
         return (learner, *self._entries)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -7,11 +7,13 @@ import functools
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
+from tqdm import tqdm
 
 
 def njit(**options: Any) -> Callable[[Any], Any]:
@@ -125,3 +127,17 @@ def newest_change(folder: str) -> float:
 def newest_beside(file: str) -> float:
     """Return when the newest Python file in a file's folder changed, in seconds since the epoch."""
     return max(path.stat().st_mtime for path in Path(file).parent.glob("*.py"))
+
+
+class saying:  # noqa: N801 (used like a function)
+    """Within, say a sentence on the standard error if it takes more than a second; above any progress bar."""
+
+    def __init__(self, sentence: str) -> None:
+        self._timer = threading.Timer(1.0, lambda: tqdm.write(sentence, file=sys.stderr))
+
+    def __enter__(self) -> None:
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()

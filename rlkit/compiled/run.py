@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from gymnasium.error import ResetNeeded
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
 from numba.core.errors import NumbaError
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from rlkit.compiled.dynamics import draws_left, observation
 from rlkit.compiled.loop import (
@@ -31,6 +29,7 @@ from rlkit.compiled.loop import (
     UNWATCHED,
     loop,
 )
+from rlkit.compiling import saying
 from rlkit.errors import RlkitError
 from rlkit.rewind import TRANSPARENT
 from rlkit.updates.rule import room
@@ -230,20 +229,6 @@ class CompiledRun:
             if room(learner.rule) <= 0:
                 raise RlkitError(f"{type(self.agent).__name__}: its rule has no room left, and make_room() made none")
         return learner
-
-
-class saying:  # noqa: N801 (used like a function)
-    """Within, say a sentence on the standard error if it takes more than a second; above any progress bar."""
-
-    def __init__(self, sentence: str) -> None:
-        self._timer = threading.Timer(1.0, lambda: tqdm.write(sentence, file=sys.stderr))
-
-    def __enter__(self) -> None:
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
 
 
 def _speaks_for(thing: Any, *names: str, by: tuple[str, ...]) -> bool:
