@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from tqdm import tqdm
 
 
 def njit(**options: Any) -> Callable[[Any], Any]:
@@ -133,7 +132,7 @@ class saying:  # noqa: N801 (used like a function)
     """Within, say a sentence on the standard error if it takes more than a second; above any progress bar."""
 
     def __init__(self, sentence: str) -> None:
-        self._timer = threading.Timer(1.0, lambda: tqdm.write(sentence, file=sys.stderr))
+        self._timer = threading.Timer(1.0, _say, (sentence,))
 
     def __enter__(self) -> None:
         self._timer.daemon = True
@@ -141,3 +140,9 @@ class saying:  # noqa: N801 (used like a function)
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def _say(sentence: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(sentence, file=sys.stderr)
