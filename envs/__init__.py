@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.pictures.render import render_grid as render_grid
     from rlkit.envs.gridworld.rules import Rules as Rules
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
+    from rlkit.envs.linear_quadratic import LinearQuadratic as LinearQuadratic
     from rlkit.envs.mountain_car import MountainCar as MountainCar
 
 _HOME = {
@@ -37,6 +38,7 @@ _HOME = {
     "GridWorld": "rlkit.envs.gridworld.env",
     "GridWorldVectorEnv": "rlkit.envs.gridworld.vector",
     "MapBuilder": "rlkit.envs.gridworld.builder",
+    "LinearQuadratic": "rlkit.envs.linear_quadratic",
     "MountainCar": "rlkit.envs.mountain_car",
     "RandomWalk": "rlkit.envs.chains.random_walk",
     "Rules": "rlkit.envs.gridworld.rules",
@@ -55,6 +57,7 @@ __all__ = [
     "GridModel",
     "GridWorld",
     "GridWorldVectorEnv",
+    "LinearQuadratic",
     "MapBuilder",
     "MountainCar",
     "RandomWalk",

@@ -40,6 +40,7 @@ def register_all() -> None:
     for name, (place, arguments) in CHAINS.items():
         _register(name, entry_point=f"rlkit.envs.chains.{place}", kwargs=arguments)
     _register("MountainCar", entry_point="rlkit.envs.mountain_car:MountainCar")
+    _register("LinearQuadratic", entry_point="rlkit.envs.linear_quadratic:LinearQuadratic")
 
 
 def _register_grid(name: str, map: str) -> None:
