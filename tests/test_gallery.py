@@ -14,8 +14,20 @@ import numpy as np
 import pytest
 
 import rlkit
-from examples.gallery import REFERENCE, _repeated, against, equal, learner, names, near_median, once, sheet, sigmas
-from examples.gallery.__main__ import main, make
+from examples.gallery import (
+    REFERENCE,
+    Comparison,
+    _repeated,
+    against,
+    equal,
+    learner,
+    names,
+    near_median,
+    once,
+    sheet,
+    sigmas,
+)
+from examples.gallery.__main__ import main, make, report
 from rlkit.agents import LinearTD, OfflineLambdaReturn
 
 QUICK = ("sb_7_2", "sb_11_2", "zhao_8_5", "zhao_8_6", "zhao_8_7")
@@ -73,6 +85,15 @@ def test_spreads_are_four_standard_errors_more_where_few_runs_tell_the_standard_
     assert near_median("median", np.arange(101.0), 50.0, runs=101)[1:3] == (50.0, 50.0)
     assert equal("exact", 1.0, 1.0 + 1e-9).within
     assert not equal("not exact", 1.0, 1.0 + 1e-7).within
+
+
+def test_a_comparison_that_could_not_fail_does_not_count_as_agreement(tmp_path, capsys):
+    wide, narrow = Comparison("wide", 10.8, 35.0, 79.0), Comparison("narrow", 1.0, 1.1, 0.2)
+    assert report([("figure", wide), ("figure", narrow)], tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 numbers are as published" in said
+    assert "1 cannot tell" in said
+    assert Comparison("rounded", 0.04, 0.0, 0.05).tells
 
 
 @pytest.mark.parametrize("kind", [LinearTD, OfflineLambdaReturn])

@@ -63,6 +63,11 @@ class Comparison(NamedTuple):
         """Whether they are as close as that."""
         return abs(self.here - self.published) <= self.spread
 
+    @property
+    def tells(self) -> bool:
+        """Whether being that close says anything: not where runs differ by as much as the published number itself."""
+        return self.published == 0.0 or self.spread < abs(self.published)
+
 
 def against(what: str, values: Any, mean: float, runs: int) -> Comparison:
     """Compare the mean of independent runs with that of so many others: within `sigmas` standard errors."""
