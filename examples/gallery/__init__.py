@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
     @property
     def tells(self) -> bool:
         """Whether being that close says anything: not where runs differ by as much as the published number itself."""
-        return self.published == 0.0 or self.spread < abs(self.published)
+        return self.published == 0.0 or self.spread < max(abs(self.published), 1e-6)  # rounding is no scatter
 
 
 def against(what: str, values: Any, mean: float, runs: int) -> Comparison:
