@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -66,6 +67,20 @@ class Agent(Policy):
             numbers to log, by name: floats, or zero-dimensional torch tensors, which are read when the log is written.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: define update()")
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return more numbers to log, as `train/...`: asked for when a row of the log is written; here none.
+
+        What would cost time in every update, norms of gradients for instance, belongs here.
+        """
+        return {}
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """Return a context that a run is to take place in; here one that does nothing.
+
+        A deep agent sets in it what it wants of torch, the number of threads for instance, and restores it afterwards.
+        """
+        return nullcontext()
 
     def act_batch(self, observations: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
         """Return actions `(N, ...)` for the observations `(N, ...)` of N environments that run in parallel."""

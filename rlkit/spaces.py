@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from gymnasium import Space, spaces
+from numpy.typing import NDArray
 
-from rlkit.errors import InvalidTransition
+from rlkit.errors import InvalidTransition, SpaceError
 
 
 def is_batch(space: Space[Any], observation: Any) -> bool:
@@ -45,6 +47,66 @@ def unstack(space: Space[Any], batch: Any) -> Iterable[Any]:
         states: list[int] = np.asarray(batch).tolist()
         return states
     return list(batch)
+
+
+def flat_size(space: Space[Any]) -> int:
+    """Return how many numbers `flattener` makes of a member of a `Box`, or of a `Dict` of such.
+
+    Raises:
+        SpaceError: the space holds something else than boxes.
+    """
+    return sum(math.prod(box.shape) for _, box in _boxes(space))
+
+
+def flattener(space: Space[Any]) -> Callable[[Any], NDArray[np.float32]]:
+    """Return a quick function that makes one vector, float32 `(O,)`, of a member of a `Box`, or of a `Dict` of such.
+
+    A goal task's observation becomes its parts one after the other, in the order of `space.spaces`. What is flat and
+    float32 already is returned as it is, not copied.
+
+    Raises:
+        SpaceError: the space holds something else than boxes.
+    """
+    parts = _boxes(space)
+    if isinstance(space, spaces.Box):
+        return lambda value: np.asarray(value, np.float32).reshape(-1)
+    if all(len(path) == 1 and len(box.shape) == 1 for path, box in parts):
+        names = [path[0] for path, _ in parts]
+        return lambda value: np.concatenate([value[name] for name in names], dtype=np.float32)
+    return lambda value: np.concatenate([np.ravel(_part(value, path)) for path, _ in parts], dtype=np.float32)
+
+
+def batch_flattener(space: Space[Any]) -> Callable[[Any], NDArray[np.float32]]:
+    """Return the same for N members stacked along a new first axis, a `Dict`'s part by part: float32 `(N, O)`.
+
+    Raises:
+        SpaceError: the space holds something else than boxes.
+    """
+    parts = _boxes(space)
+
+    def rows(value: Any, box: spaces.Box) -> NDArray[np.float32]:
+        array = np.asarray(value, np.float32)
+        return array.reshape(len(array), math.prod(box.shape))
+
+    if isinstance(space, spaces.Box):
+        return lambda batch: rows(batch, space)
+    return lambda batch: np.concatenate([rows(_part(batch, path), box) for path, box in parts], axis=1)
+
+
+def _boxes(space: Space[Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], spaces.Box]]:
+    """Return the boxes that a space consists of, each with the names that lead to it."""
+    if isinstance(space, spaces.Box):
+        return [(path, space)]
+    if not isinstance(space, spaces.Dict):
+        where = f" at {'.'.join(path)!r}" if path else ""
+        raise SpaceError(f"the space{where} is {space}, expected a Box, or a Dict of Boxes")
+    return [found for name, part in space.spaces.items() for found in _boxes(part, (*path, name))]
+
+
+def _part(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value[name]
+    return value
 
 
 def finder_of_faults(space: Space[Any], *, bounds: bool) -> Callable[[Any], str | None]:

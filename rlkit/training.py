@@ -129,24 +129,29 @@ class Training:
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
         self._stopping = False
-        try:
-            self._tell("on_start")
-            with Interrupts() as interrupts:
-                try:
-                    self._loop(interrupts)
-                except Diverged:
-                    if self.step > self._logged:
-                        self._write_row()
-                    raise
-                if interrupts.caught is None and self.step > self._logged:
-                    self._log()
-                self._save(final=True)
-            interrupts.raise_caught()
-        finally:
+        with self.agent.computing():
             try:
-                self._tell("on_stop")
+                self._tell("on_start")
+                self._learn()
             finally:
-                self.logger.close()
+                try:
+                    self._tell("on_stop")
+                finally:
+                    self.logger.close()
+
+    def _learn(self) -> None:
+        """Step until the run's end, or until somebody interrupts it, and save what came of it."""
+        with Interrupts() as interrupts:
+            try:
+                self._loop(interrupts)
+            except Diverged:
+                if self.step > self._logged:
+                    self._write_row()
+                raise
+            if interrupts.caught is None and self.step > self._logged:
+                self._log()
+            self._save(final=True)
+        interrupts.raise_caught()
 
     def stop(self) -> None:
         """End the current `run` after this step; for callbacks."""
@@ -275,6 +280,7 @@ class Training:
         row["time/fps"] = (self.step - step) / max(time.monotonic() - began, 1e-9)
         row["time/total_timesteps"] = self.step
         row |= {f"train/{name}": mean for name, mean in self._means.take().items()}
+        row |= {f"train/{name}": value for name, value in self.agent.diagnostics().items()}
         self.logger.scalars(row, self.step)
         self._logged = self.step
 
