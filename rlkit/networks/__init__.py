@@ -1,8 +1,20 @@
 """Neural networks: how observations become tensors, layers from a seed, passes, and target networks."""
 
+from rlkit.networks.architecture import Architecture, mlp
 from rlkit.networks.inputs import Inputs, dense
-from rlkit.networks.layers import linear, mlp
+from rlkit.networks.layers import NTKLinear, linear
 from rlkit.networks.passes import Passes, as_one_vector
 from rlkit.networks.target import target_of, update_target
 
-__all__ = ["Inputs", "Passes", "as_one_vector", "dense", "linear", "mlp", "target_of", "update_target"]
+__all__ = [
+    "Architecture",
+    "Inputs",
+    "NTKLinear",
+    "Passes",
+    "as_one_vector",
+    "dense",
+    "linear",
+    "mlp",
+    "target_of",
+    "update_target",
+]

@@ -1,52 +1,53 @@
-"""Multi-layer perceptrons, their weights from a seed."""
+"""Linear layers, their weights from a seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from rlkit.errors import ConfigError
+from rlkit.networks.initialisation import Initialisation, initialise
 
 
-def mlp(
+class NTKLinear(nn.Module):
+    """A linear layer in the NTK parameterisation: y = gain / sqrt(n_inputs) W x + b (Jacot et al. 2018, section 3.1).
+
+    Attributes:
+        weight: W, `(n_outputs, n_inputs)`; its entries are of size 1, whatever the layer's.
+        bias: b, `(n_outputs,)`.
+        scale: gain / sqrt(n_inputs).
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, gain: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_outputs, n_inputs))
+        self.bias = nn.Parameter(torch.empty(n_outputs))
+        self.scale = gain / math.sqrt(n_inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
+        return torch.addmm(self.bias, x, self.weight.t(), alpha=self.scale)
+
+
+def linear(
     n_inputs: int,
-    hidden: Sequence[int],
     n_outputs: int,
     generator: torch.Generator,
     *,
-    activation: type[nn.Module] = nn.ReLU,
-    layer_norm: bool = False,
-) -> nn.Sequential:
-    """Return a multi-layer perceptron with weights from `generator`; no global generator is read or moved.
-
-    Weights and biases are uniform in +-1/sqrt(fan_in), torch's own choice for `nn.Linear` (LeCun et al. 1998, section
-    4.6, up to a factor). Without hidden layers it is one linear layer.
+    initialisation: Initialisation = "torch",
+    gain: float = 1.0,
+) -> nn.Linear | NTKLinear:
+    """Return a linear layer with weights from `generator`; no global generator is read or moved.
 
     Args:
-        n_inputs, hidden, n_outputs: sizes of the layers.
-        activation: what follows every hidden layer.
-        layer_norm: normalise what goes into the activations (Ba, Kiros & Hinton 2016).
-
-    Raises:
-        ConfigError: a layer without units.
+        n_inputs, n_outputs: its size.
+        initialisation, gain: see `rlkit.networks.initialisation`; by default uniform in +-1/sqrt(n_inputs).
     """
-    if min((n_inputs, *hidden, n_outputs)) < 1:
-        raise ConfigError(f"mlp: layers of {(n_inputs, *hidden, n_outputs)} units, expected at least 1 in each")
-    layers: list[nn.Module] = []
-    size = n_inputs
-    for width in hidden:
-        layers += [linear(size, width, generator), *([nn.LayerNorm(width)] if layer_norm else []), activation()]
-        size = width
-    return nn.Sequential(*layers, linear(size, n_outputs, generator))
-
-
-def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Linear:
-    """Return a linear layer, weights and biases uniform in +-1/sqrt(n_inputs)."""
-    layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(device="cpu")  # draws nothing
-    bound = 1.0 / math.sqrt(n_inputs)
-    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    layer: nn.Linear | NTKLinear
+    if initialisation == "ntk":
+        layer = NTKLinear(n_inputs, n_outputs, gain)
+    else:
+        layer = nn.Linear(n_inputs, n_outputs, device="meta").to_empty(device="cpu")  # draws nothing
+    initialise(layer, initialisation, gain, generator)
     return layer
