@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from rlkit.agents.control.sarsa import Sarsa
     from rlkit.agents.control.sarsa_lambda import SarsaLambda
     from rlkit.agents.control.watkins_q import WatkinsQ
+    from rlkit.agents.deep.ddpg import DDPG
     from rlkit.agents.deep.dqn import DQN
     from rlkit.agents.deep.neural_td import NeuralTD
+    from rlkit.agents.deep.td3 import TD3
     from rlkit.agents.planners import PolicyIteration, TruncatedPolicyIteration, ValueIteration
     from rlkit.agents.prediction.emphatic import EmphaticTD
     from rlkit.agents.prediction.forward_view import GradientMonteCarlo, OfflineLambdaReturn
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from rlkit.agents.prediction.lstd import LSTD
     from rlkit.agents.prediction.n_step import NStepTD
     from rlkit.agents.prediction.td import LinearTD, TDLambda
+    from rlkit.agents.presets import preset
 
 _HOME = {
+    "DDPG": "rlkit.agents.deep.ddpg",
     "DQN": "rlkit.agents.deep.dqn",
     "DifferentialSarsa": "rlkit.agents.control.differential_sarsa",
     "DoubleQLearning": "rlkit.agents.control.double_q_learning",
@@ -49,6 +53,7 @@ _HOME = {
     "QLearning": "rlkit.agents.control.q_learning",
     "Sarsa": "rlkit.agents.control.sarsa",
     "SarsaLambda": "rlkit.agents.control.sarsa_lambda",
+    "TD3": "rlkit.agents.deep.td3",
     "TDC": "rlkit.agents.prediction.gradient_td",
     "TDLambda": "rlkit.agents.prediction.td",
     "TruncatedPolicyIteration": "rlkit.agents.planners",
@@ -57,10 +62,12 @@ _HOME = {
 }
 
 __all__ = [
+    "DDPG",
     "DQN",
     "GTD2",
     "LSPI",
     "LSTD",
+    "TD3",
     "TDC",
     "DifferentialSarsa",
     "DoubleQLearning",
@@ -82,6 +89,7 @@ __all__ = [
     "ValueIteration",
     "WatkinsQ",
     "catalogue",
+    "preset",
     "promises",
 ]
 
@@ -106,6 +114,10 @@ def promises() -> dict[str, str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "preset":
+        from rlkit.agents.presets import preset
+
+        return preset
     if name not in _HOME:
         raise AttributeError(f"module 'rlkit.agents' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

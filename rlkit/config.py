@@ -193,10 +193,17 @@ def _revive(value: Any, annotation: Any) -> Any:
         each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
         return tuple(_revive(item, each) for item in value)
     if isinstance(value, Mapping):
-        for option in options:
-            if isinstance(option, type) and issubclass(option, Config):
-                return option.from_dict(value)
+        configs = [option for option in options if isinstance(option, type) and issubclass(option, Config)]
+        return _meant_by(value, configs).from_dict(value) if configs else value
     return value
+
+
+def _meant_by(values: Mapping[str, Any], configs: list[type[Config]]) -> type[Config]:
+    """Choose the first config that has all of the names, and no other if there is one; else simply the first."""
+    names = {config: {spec.name for spec in dataclasses.fields(config)} for config in configs}
+    exact = [config for config in configs if names[config] == values.keys()]
+    fitting = [config for config in configs if names[config] >= values.keys()]
+    return [*exact, *fitting, *configs][0]
 
 
 def _is_union(annotation: Any) -> bool:

@@ -2,6 +2,7 @@
 
 Every module in this folder without a leading underscore is a verb: its function `run` is the command, `run`'s
 annotated parameters its options, and the module's docstring its line in `rlkit --help`. To add a verb, add a file.
+A verb whose options depend on what else is said has a function `understand(words)` instead, which returns what to call.
 Verbs import what they need inside `run`, so that help and errors come at once.
 """
 
@@ -83,24 +84,48 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _run(verb: str, words: list[str]) -> None:
-    """Let tyro turn the words into the verb's arguments, and its complaints into one line."""
-    import tyro
+    """Do what the words say, once all of them are understood."""
+    module = importlib.import_module(f"rlkit.cli.{verb}")
+    understand = getattr(module, "understand", None)
+    ready = bound(module.run, verb, words) if understand is None else understand(words)
+    if ready is not None:
+        ready()
 
-    command = importlib.import_module(f"rlkit.cli.{verb}").run
+
+def bound(command: Callable[..., None], verb: str, words: list[str]) -> Callable[[], None] | None:
+    """Bind a command's parameters to what the words say; return None if they asked for help, which was printed.
+
+    Raises:
+        UsageError: they make no sense.
+    """
 
     @functools.wraps(command)
     def bind(*values: Any, **named: Any) -> Callable[[], None]:
         return functools.partial(command, *values, **named)
 
+    ready: Callable[[], None] | None = parsed(bind, verb, words)
+    return ready
+
+
+def parsed(target: Any, verb: str, words: list[str]) -> Any:
+    """Let tyro call a function or make a dataclass of what the words say, and turn its complaints into one line.
+
+    Returns:
+        what it made; None if the words asked for help, which was printed.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    import tyro
+
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            ready = tyro.cli(bind, prog=f"rlkit {verb}", args=words)
+            return tyro.cli(target, prog=f"rlkit {verb}", args=words)
     except SystemExit as stop:
         if stop.code in (0, None):  # --help
-            return
+            return None
         raise UsageError(f"{_first_words(complaint.getvalue())} (rlkit {verb} --help tells more)") from None
-    ready()
 
 
 def _first_words(box: str) -> str:

@@ -66,7 +66,7 @@ def read_problem(word: str) -> Problem:
     if path.is_file():
         return _grid(path.stem, path)
     if path.suffix or (os.sep in word and ":" not in word and "-v" not in word):
-        raise UnknownProblem(f"{word}: no such file{_near(word, _files())}")
+        raise UnknownProblem(f"{word}: no such file{near(word, files_here())}")
     return _environment(word)
 
 
@@ -107,7 +107,7 @@ def _environment(name: str) -> Problem:
         ids = [other for other in known if other.split("-")[0] == name or other.split("/")[-1].split("-")[0] == name]
         raise UnknownProblem(
             f"{name!r} is no file, no shipped map (rlkit envs lists them) and no gymnasium environment"
-            f"{_near(name, [*ids, *shipped_maps(), *known, *_files()], first=ids)}"
+            f"{near(name, [*ids, *shipped_maps(), *known, *files_here()], first=ids)}"
         )
     try:
         env = gymnasium.make(name)
@@ -137,10 +137,12 @@ def _table_geometry(env: Any, model: Any) -> Geometry | None:
     )
 
 
-def _files() -> list[str]:
+def files_here() -> list[str]:
+    """Return the names of the map files in the current folder."""
     return [path.name for path in Path.cwd().glob("*.toml")]
 
 
-def _near(word: str, known: Iterable[str], first: Iterable[str] = ()) -> str:
-    near = list(dict.fromkeys([*first, *difflib.get_close_matches(word, list(known), n=3)]))[:3]
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+def near(word: str, known: Iterable[str], first: Iterable[str] = ()) -> str:
+    """Ask whether one of up to three known words that look alike was meant, those in `first` before all others."""
+    alike = list(dict.fromkeys([*first, *difflib.get_close_matches(word, list(known), n=3)]))[:3]
+    return f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""

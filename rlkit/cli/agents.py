@@ -20,12 +20,12 @@ def run(names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(me
     if not names:
         print(table(promises().items()))
         print("\n  rlkit agents NAME lists the hyperparameters of NAME, with defaults and ranges.")
-    for name in map(_find, names):
+    for name in map(find, names):
         print(f"{name}\n  {promises()[name]}")
         print("\n".join(_hyperparameters(getattr(rlkit.agents, name))), end="\n\n")
 
 
-def _find(word: str) -> str:
+def find(word: str) -> str:
     """Return the agent's name that is meant, whatever its capitals."""
     import difflib
 
@@ -45,15 +45,14 @@ def _hyperparameters(agent: Any) -> list[str]:
     import dataclasses
     import typing
 
+    from rlkit.cli._hyperparameters import limits_of
+
     fields = dataclasses.fields(agent.Config)
     kinds = typing.get_type_hints(agent.Config)
     width = max(len(f"{field.name} = {field.default}") for field in fields)
     lines = []
     for field in fields:
-        limits, kind = field.metadata.get("range"), kinds[field.name]
-        inside = "" if limits is None or str(limits) == "(-inf, inf)" else f"in {limits}"
-        if typing.get_origin(kind) is typing.Literal:
-            inside = f"one of {', '.join(map(str, typing.get_args(kind)))}"
-        about = "; ".join(text for text in (inside, field.metadata.get("help", "")) if text)
+        inside, help = limits_of(field, kinds[field.name]), field.metadata.get("help", "")
+        about = "; ".join(text for text in (inside, help) if text)
         lines.append(f"    {f'{field.name} = {field.default}':<{width}}  {about}".rstrip())
     return lines

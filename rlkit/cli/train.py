@@ -1,0 +1,338 @@
+"""Train an agent in an environment, with logs, checkpoints and an evaluation at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json as json_format
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from rlkit.cli import UsageError, parsed
+from rlkit.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from rlkit.agent import Agent
+    from rlkit.cli._environments import EnvironmentSaid
+    from rlkit.config import Config
+    from rlkit.trainer import Trainer
+
+STEPS = 100_000  # where no preset says how many an environment takes
+MEASUREMENTS = 10  # evaluations of a run, and the episodes of each
+EPISODES = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Train an agent in an environment, with its hyperparameters as options: `rlkit train DDPG Pendulum-v1`.
+
+    The run's folder gets TensorBoard curves, progress.csv, config.json and checkpoints. Ctrl-C finishes the step and
+    writes a checkpoint; `rlkit train --resume RUN` goes on from there as if nothing had happened.
+    `rlkit train AGENT --help` lists the agent's hyperparameters too.
+    """
+
+    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")] = ""
+    """Which agent learns (rlkit agents lists them)."""
+
+    environment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")] = ""
+    """Where: a gymnasium id, a map file, or a shipped map's name (rlkit envs lists them)."""
+
+    steps: int | None = None
+    """Steps of the whole run; None: as many as the environment's preset has, else 100,000."""
+
+    seed: int = 0
+    """The same seed gives the same run."""
+
+    preset: str | None = None
+    """Take tuned hyperparameters as defaults: those for the environment, or those of the NAME that follows."""
+
+    env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    """Arguments of the environment."""
+
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder to write to; None: a new one under runs/."""
+
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """Go on with the run in this folder; agent, environment and hyperparameters are the run's."""
+
+    eval_every: int | None = None
+    """Steps between evaluations of 5 episodes; None: a tenth of the run, 0: only one of 10 episodes in the end."""
+
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print one JSON object and nothing else."""
+
+
+def understand(words: list[str]) -> Callable[[], None] | None:
+    """Return what the words ask for; None if that was help, which was printed.
+
+    Raises:
+        UsageError: they make no sense.
+        ConfigError: a preset or hyperparameter that does not exist.
+    """
+    words = _settle_preset(words)
+    resumed = _value_of(words, "--resume")
+    if resumed is not None:
+        return _understand_resume(words, Path(resumed))
+    name = _agent_in(words)
+    if name is None:
+        if "--help" not in words and "-h" not in words:
+            raise UsageError("no agent is named: rlkit train AGENT ENV, such as rlkit train DDPG Pendulum-v1")
+        parsed(Arguments, "train", words)
+        return None
+    return _understand(name, words)
+
+
+def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
+    from rlkit.cli._hyperparameters import options_of, values_of
+
+    agent_class = _learner(name)
+    defaults = _defaults(name, agent_class, words)
+    options = options_of(defaults, words)
+    common = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)][2:]
+    _check_names(words, [*common, *(option.name for option in options)])
+    arguments = parsed(_with(options), "train", words)
+    if arguments is None:
+        return None
+    if not arguments.environment:
+        raise UsageError(f"no environment is named: rlkit train {name} ENV, such as CartPole-v1")
+    values = values_of(defaults, {option.path: getattr(arguments, _field(option.path)) for option in options}, words)
+    return functools.partial(_begin, arguments, agent_class, values)
+
+
+def _understand_resume(words: list[str], run: Path) -> Callable[[], None] | None:
+    common = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)]
+    for word in words:
+        if word.startswith("--") and word[2:].split("=")[0].replace("_", "-") not in [*common, "help"]:
+            raise UsageError(f"{word}: a resumed run keeps its hyperparameters")
+    arguments = parsed(Arguments, "train", words)
+    return None if arguments is None else functools.partial(_go_on, arguments, run)
+
+
+def _begin(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any]) -> None:
+    """Start a new run."""
+    from rlkit.cli._environments import folder_name, read_environment
+
+    said = read_environment(arguments.environment, arguments.env_kwargs)
+    directory = arguments.out or Path("runs") / f"{agent_class.__name__}-{folder_name(said.name)}"
+    if arguments.out is not None and arguments.out.is_dir() and any(arguments.out.iterdir()):
+        raise ConfigError(f"{directory}: the folder is not empty; --resume {directory} goes on with a run")
+    env = said.make()
+    agent = agent_class.for_env(env, seed=arguments.seed, **_with_features(values, env))
+    steps = _steps(arguments.steps, said.identity)
+    _run(agent, env, said, directory, steps, arguments, resume=False)
+
+
+def _go_on(arguments: Arguments, run: Path) -> None:
+    """Go on with a run."""
+    from rlkit.cli._runs import agent_class_of, read_run
+    from rlkit.cli._environments import environment_of
+
+    config = read_run(run)
+    agent_class = agent_class_of(config, run)
+    said = environment_of(config, run)
+    steps = arguments.steps or config.get("steps")
+    if not isinstance(steps, int):
+        raise CheckpointError(f"{run}: does not say how many steps it is to have; say it with --steps")
+    env = said.make()
+    agent = agent_class.for_env(env, seed=config.get("seed"), **config.get("hyperparameters", {}))
+    _run(agent, env, said, run, steps, arguments, resume=True)
+
+
+def _run(
+    agent: Agent, env: Any, said: EnvironmentSaid, directory: Path, steps: int, arguments: Arguments, *, resume: bool
+) -> None:
+    """Train, evaluate, and say what came of it."""
+    from rlkit.evaluation import evaluate
+    from rlkit.trainer import Trainer
+
+    judge = said.make(limited=True)
+    trainer = Trainer(agent, env, callbacks=_callbacks(judge, steps, arguments.eval_every), directory=directory)
+    if resume:
+        trainer.resume()
+    begun, first = time.perf_counter(), trainer.step
+    try:
+        trainer.run(max(steps - trainer.step, 0))
+    except (KeyboardInterrupt, SystemExit):
+        if trainer.folder is not None:
+            print(
+                f"rlkit: stopped at step {trainer.step:,} of {steps:,}; rlkit train --resume {trainer.folder.path}",
+                file=sys.stderr,
+            )
+        raise
+    seconds = time.perf_counter() - begun
+    episodes = evaluate(agent, judge, episodes=10)
+    _report(trainer, said, seconds, trainer.step - first, [episode.reward for episode in episodes], arguments.json)
+
+
+def _report(
+    trainer: Trainer, said: EnvironmentSaid, seconds: float, taken: int, returns: list[float], as_json: bool
+) -> None:
+    from statistics import fmean, pstdev
+
+    assert trainer.folder is not None
+    folder, mean, deviation = trainer.folder.path, fmean(returns), pstdev(returns)
+    if as_json:
+        found = {
+            "agent": type(trainer.agent).__name__,
+            "environment": said.identity,
+            "steps": trainer.step,
+            "seconds": round(seconds, 3),
+            "mean_return": mean,
+            "returns": returns,
+            "folder": str(folder),
+        }
+        print(json_format.dumps(found))
+        return
+    print(
+        f"{type(trainer.agent).__name__} on {said.name}: mean return {mean:.4g} +- {deviation:.2g} in {len(returns)} "
+        f"episodes, after {trainer.step:,} steps ({taken:,} in {seconds:.1f} s)"
+    )
+    print(f"rlkit evaluate {folder}\ntensorboard --logdir {folder}")
+
+
+def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
+    from rlkit.callbacks import Callback
+    from rlkit.evaluation import Evaluation
+
+    class Plan(Callback):
+        """Notes in `config.json` how long the run is to be, for who resumes it."""
+
+        def on_start(self, trainer: Trainer) -> None:
+            if trainer.folder is not None:
+                trainer.folder.write_config({**trainer.folder.read_config(), "steps": steps})
+
+    if every == 0:
+        return [Plan()]
+    return [
+        Plan(),
+        Evaluation(judge, every=max(1, steps // MEASUREMENTS) if every is None else every, episodes=EPISODES),
+    ]
+
+
+def _steps(asked: int | None, identity: str) -> int:
+    from rlkit.agents.presets import preset_steps
+
+    return (preset_steps(identity) or STEPS) if asked is None else asked
+
+
+def _learner(name: str) -> Any:
+    import rlkit.agents
+    from rlkit.agent import Agent
+
+    agent_class = getattr(rlkit.agents, name)
+    if not issubclass(agent_class, Agent):
+        raise UsageError(f"{name} plans with a model, and learns nothing: rlkit solve ENV")
+    return agent_class
+
+
+def _agent_in(words: Sequence[str]) -> str | None:
+    """Return the agent's name: the first word, or any other that is one, if options come first."""
+    from rlkit.agents import promises
+    from rlkit.cli.agents import find
+
+    if not words:
+        return None
+    if not words[0].startswith("-"):
+        return find(words[0])
+    known = {name.lower(): name for name in promises()}
+    return next((known[word.lower()] for word in words if word.lower() in known), None)
+
+
+def _defaults(name: str, agent_class: Any, words: Sequence[str]) -> Config:
+    """Return the hyperparameters unless others are said: the preset's, if one was asked for."""
+    from rlkit.agents.presets import preset
+
+    asked = _value_of(words, "--preset")
+    if asked is None:
+        defaults: Config = agent_class.Config()
+        return defaults
+    if asked == ITS_OWN:
+        places = [word for word in words if not word.startswith("-") and word.lower() != name.lower()]
+        asked = next((place for place in places if _has_preset(name, place)), places[0] if places else "")
+    tuned: Config = agent_class.Config.from_dict(preset(name, asked))
+    return tuned
+
+
+ITS_OWN = "environment"
+
+
+def _has_preset(agent: str, name: str) -> bool:
+    from rlkit.agents.presets import preset_names
+
+    return name in preset_names(agent)
+
+
+def _settle_preset(words: list[str]) -> list[str]:
+    """Give `--preset` without a name the one that means the environment's own."""
+    settled: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        settled.append(word)
+        if word == "--preset" and following.startswith("-"):
+            settled.append(ITS_OWN)
+    return settled
+
+
+def _value_of(words: Sequence[str], option: str) -> str | None:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == option:
+            return following
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
+
+
+def _check_names(words: Sequence[str], known: Sequence[str]) -> None:
+    from rlkit.cli._hyperparameters import nearest_option
+
+    for word in words:
+        name = word[2:].split("=")[0].replace("_", "-")
+        if word.startswith("--") and name not in (*known, "help") and not (name[:3] == "no-" and name[3:] in known):
+            near = nearest_option(name, known)
+            hint = f"did you mean --{near}?" if near else "rlkit train AGENT --help lists them"
+            raise UsageError(f"unknown option {word.split('=')[0]}; {hint}")
+
+
+def _with(options: Sequence[Any]) -> Any:
+    """Make a dataclass of the common arguments and an agent's hyperparameters."""
+    fields = [
+        (
+            _field(option.path),
+            Annotated[option.annotation, tyro.conf.arg(name=option.name, help=option.help)],
+            dataclasses.field(default=option.default),
+        )
+        for option in options
+    ]
+    made = dataclasses.make_dataclass("Arguments", fields, bases=(Arguments,), frozen=True, kw_only=True)
+    made.__doc__ = Arguments.__doc__
+    return made
+
+
+def _field(path: Sequence[str]) -> str:
+    return "_".join(["its", *path])
+
+
+def _with_features(values: Mapping[str, Any], env: Any) -> dict[str, Any]:
+    """Make the features that were said in words, for the environment."""
+    from rlkit.cli._environments import argument
+    from rlkit.cli._problems import near
+
+    said = values.get("features")
+    if not isinstance(said, tuple):
+        return dict(values)
+    if not said:
+        return {**values, "features": None}
+    import rlkit.features
+
+    kinds = [name for name in rlkit.features.__all__ if hasattr(getattr(rlkit.features, name), "for_env")]
+    if said[0] not in kinds:
+        raise UsageError(f"--features {said[0]}: unknown kind{near(said[0], kinds)}")
+    kind = getattr(rlkit.features, said[0])
+    try:
+        return {**values, "features": kind.for_env(env, **dict(argument("--features", text) for text in said[1:]))}
+    except TypeError as error:
+        raise UsageError(f"--features {' '.join(said)}: {error}") from None
