@@ -1,13 +1,15 @@
 """The right answer, and how far from it a learner is: exact values, distributions, errors, fixed points.
 
 `values` says what is right, `measures` how wrong something is, `fixed_point` where linear TD ends up; `yardstick` has
-all of it ready for one problem, and `callback` logs it while an agent learns (`truth/...`).
+all of it ready for one problem, and `callback` logs it while an agent learns (`truth/...`). `linear_quadratic` measures
+policies of continuous control against the Riccati optimum.
 """
 
 from rlkit.truth.callback import TruthCallback
 from rlkit.truth.fixed_point import FixedPoint, emphasis, error_bound, td_fixed_point
 from rlkit.truth.gain import Gain, exact_gain
 from rlkit.truth.linear import LinearErrors
+from rlkit.truth.linear_quadratic import Gap, LinearQuadraticProblem, RiccatiYardstick, gain_error, optimality_gap
 from rlkit.truth.measures import (
     Projection,
     best_representable,
@@ -27,8 +29,11 @@ __all__ = [
     "FixedPoint",
     "Gain",
     "GainYardstick",
+    "Gap",
     "LinearErrors",
+    "LinearQuadraticProblem",
     "Projection",
+    "RiccatiYardstick",
     "TruthCallback",
     "Yardstick",
     "best_representable",
@@ -37,11 +42,13 @@ __all__ = [
     "error_bound",
     "exact_gain",
     "exact_values",
+    "gain_error",
     "max_error",
     "msbe",
     "mspbe",
     "on_policy_distribution",
     "optimal_share",
+    "optimality_gap",
     "policy_regret",
     "rmsve",
     "start_distribution",

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
-from rlkit.errors import InvalidModel, NotConverged, warn
+from rlkit.errors import ConfigError, InvalidModel, NotConverged, warn
 from rlkit.rewind import TRANSPARENT
 from rlkit.truth.fixed_point import emphasis, td_fixed_point
+from rlkit.truth.linear_quadratic import RiccatiYardstick, knows_its_optimum
 from rlkit.truth.measures import best_representable, rmsve
 from rlkit.truth.values import on_policy_distribution
 from rlkit.truth.yardstick import GainYardstick, Yardstick
@@ -39,7 +40,7 @@ class _Truth(Callback):
     """What both ways of logging the truth share: the exact answer, and a measurement."""
 
     def __init__(self) -> None:
-        self.yardstick: Yardstick | None = None
+        self.yardstick: Yardstick | RiccatiYardstick | None = None
         self.history: dict[str, list[float]] = {}
         self.lines: dict[str, float] = {}
 
@@ -48,7 +49,7 @@ class _Truth(Callback):
         agent = trainer.agent
         self.lines = {}
         self.yardstick = truth = yardstick_of(agent, trainer.problem)
-        if agent.average_reward is not None or agent.target_policy is None:
+        if isinstance(truth, RiccatiYardstick) or agent.average_reward is not None or agent.target_policy is None:
             return
         with undisturbed(agent):
             Phi = agent.state_features(np.arange(truth.v.size))
@@ -98,6 +99,11 @@ class TruthCallback(_Truth):
     `target_policy`'s; the other errors, but the Bellman errors, are those of differential values, up to a constant, and
     the regret is the average reward that is lost.
 
+    For linear-quadratic control (`rlkit.truth.LinearQuadraticProblem`): `optimality_gap`, what the agent's policy costs
+    beyond the Riccati optimum, as a share of it, exact if the policy is linear and otherwise by simulation, the same
+    starts and noise at every measurement; `optimality_gap_se`, its standard error; and `gain_error`, how far its slope
+    at 0 is from the optimal gain.
+
     What it looks at is put back: attributes that looking binds anew, and the state of the agent's generators.
 
     Args:
@@ -108,7 +114,7 @@ class TruthCallback(_Truth):
         lines: what is logged at every step alike: `best_rmsve` and `td_rmsve`, where there are such.
         yardstick: the exact answer, once a run has begun.
 
-    A run with it raises InvalidModel if the environment does not know its model, or a wrapper may change what it says.
+    A run with it raises InvalidModel if the environment does not know its answer, or a wrapper may change what it says.
     """
 
     def __init__(self, every: int = 1000) -> None:
@@ -164,7 +170,7 @@ class TruthInLog(_Truth):
         if refusal is None:
             try:
                 self.prepare(trainer)
-            except (InvalidModel, NotConverged) as error:
+            except (ConfigError, InvalidModel, NotConverged) as error:
                 refusal = str(error)
         if refusal is not None:
             self._stop(trainer, refusal)
@@ -183,6 +189,11 @@ class TruthInLog(_Truth):
         trainer.logger.text("truth/off", f"no exact error is logged: {reason}", trainer.step)
 
 
+def knows_its_answer(env: Any) -> bool:
+    """Tell whether an environment has something to be measured against: a model, or a Riccati optimum."""
+    return knows_its_model(env) or knows_its_optimum(env)
+
+
 def knows_its_model(env: Any) -> bool:
     """Tell whether an environment can say what its model is: a `model()`, or a transition table `P`."""
     bare = env.unwrapped
@@ -194,6 +205,8 @@ def why_not(env: Any, *, largest: int | None = None) -> str | None:
     for layer in _wrappers(env):
         if not isinstance(layer, _HARMLESS):
             return f"the wrapper {type(layer).__name__} may change what is seen or paid"
+    if knows_its_optimum(env):
+        return None
     seen, done = env.observation_space, env.action_space
     if not knows_its_model(env):
         return f"{env} has neither a model() nor a transition table P"
@@ -205,21 +218,27 @@ def why_not(env: Any, *, largest: int | None = None) -> str | None:
     return None
 
 
-def yardstick_of(agent: Agent, env: Any) -> Yardstick:
+def yardstick_of(agent: Agent, env: Any) -> Yardstick | RiccatiYardstick:
     """Solve an environment for what an agent learns in it.
 
     Raises:
+        ConfigError: the agent's discount leaves linear-quadratic control without a finite answer.
         InvalidModel: there is no model, or no finite answer.
         NotConverged: float64 cannot resolve it to 1e-8.
     """
+    if knows_its_optimum(env):
+        return RiccatiYardstick(env, agent.config.gamma)
     if agent.average_reward is not None:
         return GainYardstick(env, policy=agent.target_policy)
     d = None if agent.behaviour_policy is None else on_policy_distribution(env, agent.behaviour_policy)
     return Yardstick(env, agent.config.gamma, policy=agent.target_policy, d=d)
 
 
-def errors_of(agent: Agent, truth: Yardstick) -> dict[str, float]:
+def errors_of(agent: Agent, truth: Yardstick | RiccatiYardstick) -> dict[str, float]:
     """Return every error of an agent that can be told from what it exposes (see `TruthCallback`)."""
+    if isinstance(truth, RiccatiYardstick):
+        with undisturbed(agent):
+            return truth.errors_of(agent)
     states = np.arange(truth.v.size)
     errors: dict[str, float] = {}
     with undisturbed(agent):
