@@ -30,8 +30,8 @@ GAINS = {
     "gelu": 1.5335304411955,
     "silu": 1.6765324703311,
 }
-"""1 / sqrt(E[activation(z)^2]) for standard normal z: a second moment of 1 then stays 1 through a layer and its activation
-(Poole et al. 2016, equation 3). ReLUs keep any other, too; tanh and ELU lead it back to 1, GELU and SiLU away."""
+"""1 / sqrt(E[activation(z)^2]) for standard normal z: a second moment of 1 then stays 1 from layer to layer (Poole et
+al. 2016, equation 3). ReLUs keep any other, too; tanh and ELU lead it back to 1, GELU and SiLU away."""
 
 
 @dataclass(frozen=True, kw_only=True)

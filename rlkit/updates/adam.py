@@ -1,4 +1,4 @@
-"""Adam, on the parameters of a network in one row."""
+"""Adam and AdamW, on the parameters of a network in one row."""
 
 from __future__ import annotations
 
@@ -9,33 +9,75 @@ import numpy as np
 
 from rlkit.compiling import njit
 
-_BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
-_ONE = np.float32(1.0)
 
-
-@njit(cache=True, error_model="numpy")
 def adam(
-    theta: Any, gradient: Any, m: Any, v: Any, step: int, learning_rate: float, max_grad_norm: float = math.inf
+    theta: Any,
+    gradient: Any,
+    m: Any,
+    v: Any,
+    step: int,
+    learning_rate: float,
+    max_grad_norm: float = math.inf,
+    n_decayed: int = 0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
 ) -> None:
     """m += (1 - b1)(g - m);  v += (1 - b2)(g^2 - v);  theta -= lr m^ / (sqrt v^ + eps)  (Kingma & Ba 2015).
 
     With b1 = 0.9, b2 = 0.999, eps = 1e-8 and m^ = m / (1 - b1^step), v^ = v / (1 - b2^step), as torch has them. A
-    gradient g longer than `max_grad_norm` is first scaled down to it (Pascanu et al. 2013).
+    gradient g longer than `max_grad_norm` is first scaled down to it (Pascanu et al. 2013). The first `n_decayed`
+    parameters decay: by g += weight_decay theta once g is scaled, which is L2 regularisation; or `decoupled` from all
+    that by theta -= lr weight_decay theta (AdamW: Loshchilov & Hutter 2019, algorithm 2).
 
     Args:
-        theta: parameters, float32 `(n,)`, moved in place.
+        theta: parameters, float32 `(n,)`, moved in place; or float64, and so the three that follow.
         gradient: g, float32 `(n,)`.
         m, v: the running means of g and g^2, float32 `(n,)`, at first 0; moved in place.
         step: 1 at the first call, 2 at the second.
         learning_rate: lr.
         max_grad_norm: the longest gradient.
+        n_decayed: how many parameters decay; a network's weights, laid before its biases.
+        weight_decay: how much.
+        decoupled: AdamW's decay instead of L2's.
     """
-    length = math.sqrt(np.dot(gradient, gradient))
-    scale = np.float32(min(1.0, max_grad_norm / (length + 1e-6)))
-    size = np.float32(learning_rate / (1.0 - 0.9**step))
-    unbias = np.float32(1.0 / math.sqrt(1.0 - 0.999**step))
+    kept, pull = (1.0 - learning_rate * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
+    # all arguments given, because numba compiles anew for each set of those that are left to their defaults
+    _adam(theta, gradient, m, v, int(step), float(learning_rate), float(max_grad_norm), int(n_decayed), kept, pull)
+
+
+@njit(cache=True, error_model="numpy")
+def _adam(
+    theta: Any,
+    gradient: Any,
+    m: Any,
+    v: Any,
+    step: int,
+    learning_rate: float,
+    max_grad_norm: float,
+    n_decayed: int,
+    kept: float,
+    pull: float,
+) -> None:
+    """Take the step of `adam`, the first `n_decayed` parameters from kept theta and along g + pull theta."""
+    scale = 1.0
+    if max_grad_norm < math.inf:
+        scale = min(1.0, max_grad_norm / (math.sqrt(np.dot(gradient, gradient)) + 1e-6))
+    size = learning_rate / (1.0 - 0.9**step)
+    unbias = 1.0 / math.sqrt(1.0 - 0.999**step)
+    k = n_decayed
+    _descend(theta[:k], gradient[:k], m[:k], v[:k], scale, size, unbias, kept, pull)
+    _descend(theta[k:], gradient[k:], m[k:], v[k:], scale, size, unbias, 1.0, 0.0)
+
+
+@njit(cache=True, error_model="numpy")
+def _descend(
+    theta: Any, gradient: Any, m: Any, v: Any, scale: float, size: float, unbias: float, kept: float, pull: float
+) -> None:
+    real = theta.dtype.type
+    b1, b2, epsilon, one = real(0.9), real(0.999), real(1e-8), real(1.0)
+    scale, size, unbias, kept, pull = real(scale), real(size), real(unbias), real(kept), real(pull)
     for i in range(len(theta)):
-        g = scale * gradient[i]
-        m[i] += (_ONE - _BETA1) * (g - m[i])
-        v[i] += (_ONE - _BETA2) * (g * g - v[i])
-        theta[i] -= size * m[i] / (unbias * math.sqrt(v[i]) + _EPSILON)
+        g = scale * gradient[i] + pull * theta[i]
+        m[i] += (one - b1) * (g - m[i])
+        v[i] += (one - b2) * (g * g - v[i])
+        theta[i] = kept * theta[i] - size * m[i] / (unbias * math.sqrt(v[i]) + epsilon)
