@@ -52,8 +52,9 @@ class Trainer(Training):
         console: print each row as a table.
         progress: show a progress bar once two seconds have passed. None: if the standard error is a terminal.
         truth: whether to add `truth/...` to the log, the agent's exact error, where the environment knows its model and
-            the problem is small (`rlkit.truth.TruthCallback` says what, and asks for it explicitly). At most 5 % of the
-            time goes into it, besides solving the model once; rows that would cost more go without.
+            the problem is small, or its Riccati optimum (`rlkit.truth.TruthCallback` says what, and asks for it
+            explicitly). At most 5 % of the time goes into it, besides solving the model once; rows that would cost more
+            go without.
         stop_on_divergence: whether a TD error, or another number that the agent reports, beyond 1e150 ends the run, as
             do weights that are not finite. False goes on with whatever numbers come, and warns, once, that there are
             no checkpoints of such.

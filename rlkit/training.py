@@ -189,7 +189,8 @@ class Training:
         if not self.truth or (self.directory is None and not self.console):
             return self.callbacks
         bare = getattr(self.problem, "unwrapped", None)
-        if not callable(getattr(bare, "model", None)) and getattr(bare, "P", None) is None:
+        known = [callable(getattr(bare, name, None)) for name in ("model", "optimum")]
+        if not any(known) and getattr(bare, "P", None) is None:
             return self.callbacks
         from rlkit.truth.callback import TruthCallback, TruthInLog
 
