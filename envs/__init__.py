@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rlkit.envs.gridworld.vector import GridWorldVectorEnv as GridWorldVectorEnv
     from rlkit.envs.linear_quadratic import LinearQuadratic as LinearQuadratic
     from rlkit.envs.mountain_car import MountainCar as MountainCar
+    from rlkit.envs.point_maze.env import PointMaze as PointMaze
 
 _HOME = {
     "AccessControl": "rlkit.envs.chains.access_control",
@@ -40,6 +41,7 @@ _HOME = {
     "MapBuilder": "rlkit.envs.gridworld.builder",
     "LinearQuadratic": "rlkit.envs.linear_quadratic",
     "MountainCar": "rlkit.envs.mountain_car",
+    "PointMaze": "rlkit.envs.point_maze.env",
     "RandomWalk": "rlkit.envs.chains.random_walk",
     "Rules": "rlkit.envs.gridworld.rules",
     "maze": "rlkit.envs.gridworld.maze",
@@ -60,6 +62,7 @@ __all__ = [
     "LinearQuadratic",
     "MapBuilder",
     "MountainCar",
+    "PointMaze",
     "RandomWalk",
     "Rules",
     "maze",
