@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,3 +59,10 @@ class Callback:
 def overrides(callback: Callback, name: str) -> bool:
     """Tell whether a callback does something in a method that `Callback` has."""
     return getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+
+
+def is_sb3s(callback: Any) -> bool:
+    """Tell whether stable-baselines3 takes something for a callback: one of its own, or a function."""
+    loaded = sys.modules.get("stable_baselines3.common.callbacks")
+    own = loaded is not None and isinstance(callback, loaded.BaseCallback)
+    return own or inspect.isfunction(callback) or inspect.ismethod(callback)

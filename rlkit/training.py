@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from rlkit import checkpoint
 from rlkit.agent import Agent
-from rlkit.callbacks import Callback, Episode, overrides
+from rlkit.callbacks import Callback, Episode, is_sb3s, overrides
 from rlkit.config import check_count
-from rlkit.divergence import diverged, name_of
+from rlkit.divergence import diverged, name_of, weights_are_finite
 from rlkit.errors import CheckpointError, ConfigError, Diverged, InvalidTransition, SpaceError
 from rlkit.interrupts import Interrupts
 from rlkit.logger import Logger
@@ -94,6 +94,11 @@ class Training:
         """The one environment that is learnt in, for who measures against its model; None where none can be had."""
         return self.env
 
+    @property
+    def end(self) -> int:
+        """The step at which the current call of `run` ends, if nobody stops it before; the last one's after it."""
+        return self._end
+
     def _set_out(self) -> None:
         """Check that agent and environment suit each other, and make what stepping needs."""
         raise NotImplementedError
@@ -144,7 +149,7 @@ class Training:
         with Interrupts() as interrupts:
             try:
                 self._loop(interrupts)
-            except Diverged:
+            except Exception:  # in the environment, the agent or a callback, or found by us
                 if self.step > self._logged:
                     self._write_row()
                 raise
@@ -278,8 +283,13 @@ class Training:
             if count := getattr(self.agent, f"n_{tag}", 0):
                 row[f"features/{tag}"] = count
         began, step = self._began
-        row["time/fps"] = (self.step - step) / max(time.monotonic() - began, 1e-9)
+        elapsed = time.monotonic() - began
+        row["time/episodes"] = self.episodes.count
+        row["time/fps"] = (self.step - step) / max(elapsed, 1e-9)
+        row["time/time_elapsed"] = elapsed
         row["time/total_timesteps"] = self.step
+        if (n_updates := getattr(self.agent, "n_updates", None)) is not None:
+            row["train/n_updates"] = n_updates
         row |= {f"train/{name}": mean for name, mean in self._means.take().items()}
         row |= {f"train/{name}": value for name, value in self.agent.diagnostics().items()}
         self.logger.scalars(row, self.step)
@@ -290,8 +300,7 @@ class Training:
             raise self._diverged(f"{bad} is not finite")
 
     def _check_weights(self) -> None:
-        w = getattr(self.agent, "w", None)
-        if self.stop_on_divergence and isinstance(w, np.ndarray) and w.dtype.kind == "f" and not np.isfinite(w).all():
+        if self.stop_on_divergence and not weights_are_finite(self.agent):
             raise self._diverged("a weight is not finite")
 
     def _save(self, *, final: bool = False) -> None:
@@ -344,6 +353,15 @@ class Training:
                 name = f"{name_of(self.env)}'s {prefix}{role}"
                 raise SpaceError(f"{type(self).__name__}: {name} is {its}, the agent was made for {own}")
 
+    def _unfit_action(self, fault: str) -> Exception:
+        """Return the error about an action that the environment must not see, and the agent's own if it has diverged.
+
+        What was learnt on a device is read with the log, and until then such an agent may act already.
+        """
+        self._read_tensors()
+        self._check_weights()
+        return self._invalid("action", fault)
+
     def _invalid(self, what: str, fault: str) -> InvalidTransition:
         return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")
 
@@ -354,13 +372,17 @@ class Training:
 
 
 def checked_callbacks(callbacks: Iterable[Any]) -> list[Callback]:
-    """Return them as a list.
+    """Return them as a list, in which one of ours stands for those of stable-baselines3 (`rlkit.sb3.SB3Callback`).
 
     Raises:
         ConfigError: one is no callback.
     """
     checked = list(callbacks)
     for callback in checked:
-        if not isinstance(callback, Callback):
+        if not isinstance(callback, Callback) and not is_sb3s(callback):
             raise ConfigError(f"Trainer: {callback!r} is not a Callback")
-    return checked
+    if all(isinstance(callback, Callback) for callback in checked):
+        return checked
+    from rlkit.sb3.callback import adapted
+
+    return adapted(checked)
