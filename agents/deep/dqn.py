@@ -183,7 +183,7 @@ class DQN(ReplayAgent):
         online.backward(dueling_slope(slope) if config.dueling else slope)
         self.n_updates += 1
         m, v = self.moments
-        adam(online.theta, online.gradient, m, v, self.n_updates, config.learning_rate, config.max_grad_norm)
+        adam(online.weights, online.gradient, m, v, self.n_updates, config.learning_rate, config.max_grad_norm)
         loss = float(huber_loss(error, weight))
         if isinstance(self.buffer, PrioritizedReplay) and math.isfinite(loss):
             self.buffer.set_priorities(batch.row, error.numpy())

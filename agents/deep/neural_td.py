@@ -262,14 +262,15 @@ class NeuralTD(Agent):
         self._online.backward(torch.from_numpy(gradient).float())
         self.n_updates += 1
         size = config.learning_rate / self.n_updates**config.learning_rate_power
-        self.descend(self._online.theta, self._online.gradient, size)
+        self.descend(self._online.weights, self._online.gradient, size)
         if self.target_network is not None and self.n_updates % config.target_update_interval == 0:
             update_target(self.target_network, self.network, config.tau)
         return {"td_error": mean, "loss": loss}
 
     def descend(self, theta: NDArray[np.float32], gradient: NDArray[np.float32], size: float) -> None:
         """Move the parameters `(n_weights,)`, in place, against a gradient: here by a step of Adam."""
-        adam(theta, gradient, *self.moments, self.n_updates, size)
+        m, v = self.moments
+        adam(theta, gradient, m, v, self.n_updates, size)
 
     def _points(self) -> tuple[torch.Tensor, NDArray[np.int64], NDArray[np.int64]]:
         """Return M inputs, and which of them each observation and each next one of the rollout are, both `(K, N)`."""

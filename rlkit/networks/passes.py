@@ -1,8 +1,8 @@
-"""Forward and backward passes of a multi-layer perceptron, written out."""
+"""Forward and backward passes of networks: written out for multi-layer perceptrons, by autograd for all others."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,83 +11,252 @@ from torch import Tensor, nn
 
 from rlkit.errors import ConfigError
 
+Row = NDArray[np.float32]
+_backward = torch.ops.aten
 
-def as_one_vector(module: nn.Module) -> nn.Parameter:
-    """Lay a module's parameters out in one vector, float32 `(n,)`, and return it; they go on as views of it.
 
-    An optimiser of that vector, whose gradient is laid out alike, does in one call what takes one for each parameter.
-    Gradients are to be set to 0, not to None.
+class Differentiable(Protocol):
+    """A network, and the slopes of what it gives: `Passes`, or `AutogradPasses`.
+
+    Its parameters are laid out in one vector, the matrices first, and go on as views of it; whoever makes a second one
+    of a network takes it away from the first.
+
+    Attributes:
+        theta: all parameters, float32 `(n,)`.
+        slope: what `backward` found, float32 `(n,)`.
+        n_weights: how many of them, at the front, are entries of matrices, and not biases or gains.
     """
-    parameters = list(module.parameters())
-    vector = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
-    vector.grad = torch.zeros_like(vector)
-    first = 0
-    for parameter in parameters:
-        part = slice(first, first + parameter.numel())
-        parameter.data = vector.data[part].view(parameter.shape)
-        parameter.grad = vector.grad[part].view(parameter.shape)
-        first = part.stop
-    return vector
+
+    theta: Tensor
+    slope: Tensor
+    n_weights: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
+
+    def backward(self, slope: Tensor) -> None:
+        """Write to `slope` that of a loss with this slope in the outputs `(N, n_outputs)` of the last `forward`."""
+
+    def slope_of_input(self, slope: Tensor) -> Tensor:
+        """Return that in the inputs, `(N, n_inputs)`, instead: what goes into the parameters' is never worked out."""
+
+    def of_one(self, x: Row) -> Row:
+        """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`."""
+
+
+def passes_of(network: nn.Module) -> Differentiable:
+    """Return the written-out passes where there are such, else autograd's: equal but for rounding."""
+    layers = list(network) if isinstance(network, nn.Sequential) else [network]
+    on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
+    known = on_cpu and all(type(layer) in _WRITTEN_OUT for layer in layers)
+    return Passes(network) if known and isinstance(network, nn.Sequential) else AutogradPasses(network)
 
 
 class Passes:
-    """The forward and backward passes of an `mlp` of linear layers and ReLUs, written out.
+    """The passes of a sequence of `Linear`, `LayerNorm`, `ReLU` and `Tanh`, on the CPU, written out.
 
-    On small networks they take a third of the time that autograd takes. The network's parameters are laid out in one
-    vector here, and go on as views of it; whoever makes a second `Passes` of a network takes it away from the first.
+    On small networks they take a third of the time that autograd takes. Otherwise as `Differentiable` says.
 
     Args:
         network: what `mlp` returned.
 
     Attributes:
-        theta: all parameters, float32 `(n,)`, a view of the network's memory.
-        gradient: what `backward` found, float32 `(n,)`.
+        weights, gradient: `theta` and `slope` as NumPy sees them.
 
     Raises:
         ConfigError: the network has other layers.
     """
 
     def __init__(self, network: nn.Sequential) -> None:
-        kinds = [type(layer) for layer in network]
-        if kinds != [nn.Linear, *[nn.ReLU, nn.Linear] * (len(kinds) // 2)]:
-            raise ConfigError(f"Passes: the network is {network}, expected linear layers with ReLUs in between")
-        vector = as_one_vector(network)
-        assert vector.grad is not None
-        self.theta: NDArray[np.float32] = vector.detach().numpy()
-        self.gradient: NDArray[np.float32] = vector.grad.numpy()
-        self._layers: list[tuple[Any, Any, Any, Any]] = [
-            (layer.weight.detach(), layer.bias.detach(), layer.weight.grad, layer.bias.grad)
-            for layer in network
-            if isinstance(layer, nn.Linear)
-        ]
-        self._arrays = [(weight.numpy(), bias.numpy()) for weight, bias, _, _ in self._layers]
-        self._read: list[Tensor] = []  # what each layer read in the last forward pass
+        if not len(network) or any(type(layer) not in _WRITTEN_OUT for layer in network):
+            known = ", ".join(kind.__name__ for kind in _WRITTEN_OUT)
+            raise ConfigError(f"Passes: the network is {network}, expected a sequence of {known}")
+        self.theta, self.slope, self.n_weights = as_one_vector(network)
+        self.weights: Row = self.theta.numpy()
+        self.gradient: Row = self.slope.numpy()
+        self._layers = [_WRITTEN_OUT[type(layer)](layer) for layer in network]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
-        self._read = [x]
-        for weight, bias, _, _ in self._layers[:-1]:
-            x = torch.addmm(bias, x, weight.t()).relu_()
-            self._read.append(x)
-        weight, bias, _, _ = self._layers[-1]
-        return torch.addmm(bias, x, weight.t())
+        for layer in self._layers:
+            x = layer.forward(x)
+        return x
 
     def backward(self, slope: Tensor) -> None:
-        """Write to `gradient` that of a loss with this slope in the outputs `(N, n_outputs)` of the last `forward`."""
-        for k in range(len(self._layers) - 1, -1, -1):
-            weight, _, weight_slope, bias_slope = self._layers[k]
-            torch.mm(slope.t(), self._read[k], out=weight_slope)
-            torch.sum(slope, 0, out=bias_slope)
-            if k > 0:
-                slope = slope.mm(weight).mul_(self._read[k] > 0.0)
+        """Write to `slope` and `gradient` the parameters' slope, from that in the last `forward`'s outputs."""
+        for layer in self._layers[:0:-1]:
+            layer.learn(slope)
+            slope = layer.back(slope)
+        self._layers[0].learn(slope)
 
-    def of_one(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def slope_of_input(self, slope: Tensor) -> Tensor:
+        """Return the inputs' slope, from that in the last `forward`'s outputs."""
+        for layer in reversed(self._layers):
+            slope = layer.back(slope)
+        return slope
+
+    def of_one(self, x: Row) -> Row:
         """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`, by NumPy: equal but for rounding."""
-        for weight, bias in self._arrays[:-1]:
-            x = weight @ x
-            x += bias
-            np.maximum(x, 0.0, out=x)
-        weight, bias = self._arrays[-1]
-        x = weight @ x
-        x += bias
+        for layer in self._layers:
+            x = layer.of_one(x)
         return x
+
+
+class AutogradPasses:
+    """The passes of any network, by autograd, which is asked for nothing but the slopes that are wanted."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+        self.theta, self.slope, self.n_weights = as_one_vector(network)
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._x = self._out = torch.empty(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
+        if not self._parameters:  # a target network's
+            return self._apply(x)
+        with torch.enable_grad():
+            self._x = x.detach().requires_grad_()
+            self._out = self._apply(self._x)
+        return self._out.detach()
+
+    def backward(self, slope: Tensor) -> None:
+        """Write to `slope` the parameters' slope, from that in the last `forward`'s outputs."""
+        found = torch.autograd.grad(self._out, self._parameters, slope)
+        for parameter, its in zip(self._parameters, found, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.copy_(its)
+
+    def slope_of_input(self, slope: Tensor) -> Tensor:
+        """Return the inputs' slope, from that in the last `forward`'s outputs."""
+        return torch.autograd.grad(self._out, self._x, slope)[0]
+
+    @torch.no_grad()
+    def of_one(self, x: Row) -> Row:
+        """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`."""
+        row: Row = self._apply(torch.from_numpy(x)[None].to(self.theta.device))[0].cpu().numpy()
+        return row
+
+    def _apply(self, x: Tensor) -> Tensor:
+        out: Tensor = self._network(x)
+        return out
+
+
+def as_one_vector(module: nn.Module) -> tuple[Tensor, Tensor, int]:
+    """Lay a module's parameters out in one vector, matrices first, and their gradients in another, all 0.
+
+    The parameters go on as views of them. An optimiser of one vector does in one call what takes one for each
+    parameter.
+
+    Returns:
+        both, `(n,)`, and how many entries the matrices have.
+    """
+    parameters = sorted(module.parameters(), key=lambda parameter: parameter.ndim < 2)
+    theta = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    slope = torch.zeros_like(theta)
+    first = 0
+    for parameter in parameters:
+        part = slice(first, first + parameter.numel())
+        parameter.data = theta[part].view(parameter.shape)
+        parameter.grad = slope[part].view(parameter.shape)
+        first = part.stop
+    return theta, slope, sum(parameter.numel() for parameter in parameters if parameter.ndim > 1)
+
+
+class _Linear:
+    def __init__(self, layer: nn.Linear) -> None:
+        self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
+        self.weight_slope, self.bias_slope = layer.weight.grad, layer.bias.grad
+        self.transposed = self.weight.t()
+        self.array, self.offset = self.weight.numpy(), self.bias.numpy()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        return torch.addmm(self.bias, x, self.transposed)
+
+    def learn(self, slope: Tensor) -> None:
+        torch.mm(slope.t(), self.x, out=self.weight_slope)
+        torch.sum(slope, 0, out=self.bias_slope)
+
+    def back(self, slope: Tensor) -> Tensor:
+        return slope.mm(self.weight)
+
+    def of_one(self, x: Row) -> Row:
+        out: Row = self.array @ x
+        out += self.offset
+        return out
+
+
+class _LayerNorm:
+    def __init__(self, layer: nn.LayerNorm) -> None:
+        self.gain, self.bias = layer.weight.detach(), layer.bias.detach()
+        self.slopes = (layer.weight.grad, layer.bias.grad)
+        self.eps, self.shape = layer.eps, list(layer.normalized_shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        out, self.mean, self.scale = torch.native_layer_norm(x, self.shape, self.gain, self.bias, self.eps)
+        return out
+
+    def learn(self, slope: Tensor) -> None:
+        for its, found in zip(self.slopes, self._backward(slope, [False, True, True])[1:], strict=True):
+            its.copy_(found)  # type: ignore[union-attr]  # `as_one_vector` made it
+
+    def back(self, slope: Tensor) -> Tensor:
+        back: Tensor = self._backward(slope, [True, False, False])[0]
+        return back
+
+    def _backward(self, slope: Tensor, wanted: list[bool]) -> Any:
+        return _backward.native_layer_norm_backward(
+            slope, self.x, self.shape, self.mean, self.scale, self.gain, self.bias, wanted
+        )
+
+    def of_one(self, x: Row) -> Row:
+        x = x - x.mean()
+        x /= np.sqrt(x @ x / np.float32(len(x)) + np.float32(self.eps))
+        out: Row = x * self.gain.numpy() + self.bias.numpy()
+        return out
+
+
+class _Elementwise:
+    """A layer without parameters: it learns nothing."""
+
+    def __init__(self, _: nn.Module) -> None:
+        self.out = torch.empty(0)
+
+    def learn(self, slope: Tensor) -> None:
+        pass
+
+
+class _ReLU(_Elementwise):
+    def forward(self, x: Tensor) -> Tensor:
+        self.out = x.relu_()
+        return self.out
+
+    def back(self, slope: Tensor) -> Tensor:
+        back: Tensor = _backward.threshold_backward(slope, self.out, 0.0)
+        return back
+
+    def of_one(self, x: Row) -> Row:
+        return np.maximum(x, 0.0, out=x)
+
+
+class _Tanh(_Elementwise):
+    def forward(self, x: Tensor) -> Tensor:
+        self.out = x.tanh_()
+        return self.out
+
+    def back(self, slope: Tensor) -> Tensor:
+        back: Tensor = _backward.tanh_backward(slope, self.out)
+        return back
+
+    def of_one(self, x: Row) -> Row:
+        return np.tanh(x, out=x)
+
+
+_WRITTEN_OUT: dict[type[nn.Module], Any] = {
+    nn.Linear: _Linear,
+    nn.LayerNorm: _LayerNorm,
+    nn.ReLU: _ReLU,
+    nn.Tanh: _Tanh,
+}
