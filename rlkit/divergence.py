@@ -44,6 +44,17 @@ def weight_norm(agent: Any) -> float | None:
     return _norm(arrays) if arrays else None
 
 
+def weights_are_finite(agent: Any) -> bool:
+    """Tell whether `w` and the parameters of all torch modules are finite; an agent with neither is not looked at."""
+    w, torch = getattr(agent, "w", None), sys.modules.get("torch")
+    if isinstance(w, np.ndarray) and w.dtype.kind == "f":
+        return bool(np.isfinite(w).all())
+    if torch is None:
+        return True
+    modules = [value for value in vars(agent).values() if isinstance(value, torch.nn.Module)]
+    return all(bool(torch.isfinite(p.detach()).all()) for module in modules for p in module.parameters())
+
+
 def _norm(arrays: list[Any]) -> float:
     largest = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
     if not 0.0 < largest < math.inf:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,9 @@ def flattener(space: Space[Any]) -> Callable[[Any], NDArray[np.float32]]:
     Raises:
         SpaceError: the space holds something else than boxes.
     """
-    parts = _boxes(space)
     if isinstance(space, spaces.Box):
         return lambda value: np.asarray(value, np.float32).reshape(-1)
+    parts = _boxes(space)
     if all(len(path) == 1 and len(box.shape) == 1 for path, box in parts):
         names = [path[0] for path, _ in parts]
         return lambda value: np.concatenate([value[name] for name in names], dtype=np.float32)
@@ -109,6 +109,13 @@ def _part(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
+def stack(space: Space[Any], members: Sequence[Any]) -> Any:
+    """Stack N observations along a new first axis, those of a `Dict` part by part: what `unstack` takes apart."""
+    if isinstance(space, spaces.Dict):
+        return {name: stack(part, [member[name] for member in members]) for name, part in space.spaces.items()}
+    return np.array(members)
+
+
 def finder_of_faults(space: Space[Any], *, bounds: bool) -> Callable[[Any], str | None]:
     """Return a quick function that says what is wrong with a value, None where nothing is.
 
@@ -120,8 +127,25 @@ def finder_of_faults(space: Space[Any], *, bounds: bool) -> Callable[[Any], str 
     if isinstance(space, spaces.Discrete):
         return _faults_of_discrete(space)
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        return _faults_of_box(space, bounds)
-    return lambda value: None if space.contains(value) else f"is not in {space}"
+        return _faults_of_box(space, space.shape, bounds)
+    if isinstance(space, spaces.Dict):
+        return _faults_of_parts({name: finder_of_faults(part, bounds=bounds) for name, part in space.spaces.items()})
+    return lambda value: None if space.contains(value) else f"is {_brief(value)}, which is not in {space}"
+
+
+def finder_of_batch_faults(space: Space[Any], n: int, *, bounds: bool) -> Callable[[Any], str | None]:
+    """Return the same for a batch: n values of `space` along a new first axis, those of a `Dict` part by part.
+
+    What a space of another kind than `Discrete`, `Box` or `Dict` says of single values is not asked.
+    """
+    if isinstance(space, spaces.Discrete):
+        return _faults_of_states(space, n)
+    if isinstance(space, spaces.Box):
+        return _faults_of_box(space, (n, *space.shape), bounds)
+    if isinstance(space, spaces.Dict):
+        parts = space.spaces.items()
+        return _faults_of_parts({name: finder_of_batch_faults(part, n, bounds=bounds) for name, part in parts})
+    return lambda batch: None if len(batch) == n else f"are {len(batch)}, expected {n}"
 
 
 def _faults_of_discrete(space: spaces.Discrete) -> Callable[[Any], str | None]:
@@ -135,28 +159,60 @@ def _faults_of_discrete(space: spaces.Discrete) -> Callable[[Any], str | None]:
     return fault
 
 
-def _faults_of_box(space: spaces.Box, bounds: bool) -> Callable[[Any], str | None]:
-    low, high = (space.low, space.high) if bounds else (-np.inf, np.inf)
-    limited = bounds and bool(np.isfinite(space.low).any() or np.isfinite(space.high).any())
+def _faults_of_states(space: spaces.Discrete, n: int) -> Callable[[Any], str | None]:
+    low, high = int(space.start), int(space.start + space.n)
 
     def fault(value: Any) -> str | None:
-        if type(value) is not np.ndarray or value.shape != space.shape:
-            return f"is {_brief(value)}, expected an array of shape {space.shape}"
-        if not np.isfinite(value).all():
+        if type(value) is not np.ndarray or value.shape != (n,) or value.dtype.kind not in "iu":
+            return f"are {_brief(value)}, expected {n} whole numbers"
+        outside = (value < low) | (value >= high)
+        return f"hold {value[outside][0]}, which is not in {space}" if outside.any() else None
+
+    return fault
+
+
+def _faults_of_box(space: spaces.Box, shape: tuple[int, ...], bounds: bool) -> Callable[[Any], str | None]:
+    low, high = space.low, space.high
+    limited = bounds and bool(np.isfinite(low).any() or np.isfinite(high).any())
+    enclosed = limited and bool(np.isfinite(low).all() and np.isfinite(high).all())  # then inside means finite, too
+    isfinite = np.isfinite
+
+    def fault(value: Any) -> str | None:
+        if type(value) is not np.ndarray or value.shape != shape or value.dtype.kind not in "fiub":
+            return f"is {_brief(value)}, expected an array of shape {shape}"
+        # `0 in b.tobytes()` says whether any of the booleans b is false, in a quarter of the time of `b.all()`
+        if enclosed and 0 not in ((value >= low) & (value <= high)).tobytes():
+            return None
+        if 0 in isfinite(value).tobytes():
             return f"is {_brief(value)}, which is not finite"
-        if limited and not ((value >= low) & (value <= high)).all():
+        if limited and 0 in ((value >= low) & (value <= high)).tobytes():
             return f"is {_brief(value)}, which is outside {space}"
         return None
 
     return fault
 
 
+def _faults_of_parts(faults: dict[str, Callable[[Any], str | None]]) -> Callable[[Any], str | None]:
+    def fault(value: Any) -> str | None:
+        if not isinstance(value, dict) or value.keys() != faults.keys():
+            return f"is {_brief(value)}, expected a dict of {', '.join(faults)}"
+        for name, fault_of_part in faults.items():
+            if (found := fault_of_part(value[name])) is not None:
+                return f"at {name!r} {found}"
+        return None
+
+    return fault
+
+
 def keeper(space: Space[Any]) -> Callable[[Any], Any]:
-    """Return a function that makes an observation ours, should the environment write to it in its next step."""
+    """Return a function that makes a value of a space ours, should its owner write to it in the next step."""
     if isinstance(space, spaces.Discrete):
         return lambda value: value
     if isinstance(space, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
         return lambda value: value.copy() if type(value) is np.ndarray else value
+    if isinstance(space, spaces.Dict):
+        keepers = {name: keeper(part) for name, part in space.spaces.items()}
+        return lambda value: {name: keep(value[name]) for name, keep in keepers.items()}
     return copy.deepcopy
 
 

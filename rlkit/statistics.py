@@ -14,8 +14,11 @@ from rlkit.errors import RlkitError
 class Means:
     """The mean of each number reported since the last reading.
 
-    Torch tensors are kept as they are, and read only with the others: reading one may wait for the device.
+    Torch tensors are kept as they are, up to a thousand of each name, and read together: reading one waits for the
+    device. Which of them are read when changes nothing of the means.
     """
+
+    UNREAD = 1000
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}  # name: [sum, count]
@@ -33,7 +36,10 @@ class Means:
                 if hasattr(value, "detach"):
                     if value.numel() != 1:
                         raise RlkitError(f"update() reported {name} of shape {tuple(value.shape)}, expected a number")
-                    self._unread.setdefault(name, []).append(value.detach())
+                    waiting = self._unread.setdefault(name, [])
+                    waiting.append(value.detach() if value.requires_grad else value)
+                    if len(waiting) >= self.UNREAD:
+                        bad = self._read(name) or bad
                     continue
                 value = _number(name, value)
             if not -LIMIT < value < LIMIT:
@@ -57,9 +63,17 @@ class Means:
 
     def read_tensors(self) -> str | None:
         """Read the tensors that came in; return the name of one that is beyond all bounds, None where none is."""
-        unread, self._unread = self._unread, {}
-        added = [self.add({name: value.item()}) for name, values in unread.items() for value in values]
-        return next((bad for bad in added if bad is not None), None)
+        read = [self._read(name) for name in self._unread]
+        return next((bad for bad in read if bad is not None), None)
+
+    def _read(self, name: str) -> str | None:
+        """Read the tensors that came in under a name; return it if one of them is beyond all bounds."""
+        import torch
+
+        waiting, self._unread[name] = self._unread[name], []
+        values = torch.stack([value.reshape(()) for value in waiting]).tolist() if waiting else []
+        found = [self.add({name: value}) for value in values]
+        return name if name in found else None
 
     def take(self) -> dict[str, float]:
         """Return the means, and start anew; call `read_tensors` first."""
@@ -76,7 +90,7 @@ class Means:
 
 
 class EpisodeStatistics:
-    """Counts episodes, and keeps the returns and lengths of the last hundred, which SB3's tags average.
+    """Counts episodes, and keeps the last hundred's returns, lengths and successes, which SB3's tags average.
 
     Attributes:
         count: episodes finished.
@@ -92,13 +106,20 @@ class EpisodeStatistics:
         self.length = 0
         self.returns: deque[float] = deque(maxlen=self.WINDOW)
         self.lengths: deque[int] = deque(maxlen=self.WINDOW)
+        self.successes: deque[float] = deque(maxlen=self.WINDOW)
 
-    def end(self) -> tuple[float, int]:
-        """Close the current episode; return its return and length."""
+    def end(self, success: Any = None) -> tuple[float, int]:
+        """Close the current episode; return its return and length.
+
+        Args:
+            success: whether the environment calls it one (`is_success` in its last info); None if it does not say.
+        """
         ended = (self.total, self.length)
         self.count += 1
         self.returns.append(self.total)
         self.lengths.append(self.length)
+        if success is not None:
+            self.successes.append(float(success))
         self.total, self.length = 0.0, 0
         return ended
 
@@ -113,10 +134,13 @@ class EpisodeStatistics:
         """Return the means over the window, nothing while it is empty."""
         if not self.returns:
             return {}
-        return {
+        means = {
             "rollout/ep_rew_mean": math.fsum(self.returns) / len(self.returns),
             "rollout/ep_len_mean": sum(self.lengths) / len(self.lengths),
         }
+        if self.successes:
+            means["rollout/success_rate"] = math.fsum(self.successes) / len(self.successes)
+        return means
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything, as plain data."""
@@ -127,6 +151,7 @@ class EpisodeStatistics:
         self.count, self.total, self.length = int(state["count"]), float(state["total"]), int(state["length"])
         self.returns = deque(map(float, state["returns"]), maxlen=self.WINDOW)
         self.lengths = deque(map(int, state["lengths"]), maxlen=self.WINDOW)
+        self.successes = deque(map(float, state.get("successes", ())), maxlen=self.WINDOW)
 
 
 def _number(name: str, value: Any) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ class Trainer(Training):
         self._rewind = Rewind(env, recording=self.directory is not None)
         self._observation: Any = None
         self._in_episode = False
-        self._keep = keeper(env.observation_space)
+        self._keep, self._keep_action = keeper(env.observation_space), keeper(env.action_space)
         self._observation_fault = finder_of_faults(env.observation_space, bounds=False)
         self._action_fault = finder_of_faults(env.action_space, bounds=True)
 
@@ -96,7 +96,7 @@ class Trainer(Training):
                 callback.on_step(self, transition, metrics)
             if transition.terminated or transition.truncated:
                 self._in_episode = False
-                self._tell_of_episode(*self.episodes.end())
+                self._tell_of_episode(*self.episodes.end(self.info.get("is_success")))
 
         return step_on
 
@@ -107,15 +107,16 @@ class Trainer(Training):
         agent, observation = self.agent, self._observation
         action = agent.act(observation, explore=True)
         if (fault := self._action_fault(action)) is not None:
-            raise self._invalid("action", fault)
+            raise self._unfit_action(fault)
         seen, reward, terminated, truncated, self.info = self.env.step(action)
-        next_observation = self._keep(seen)
-        if (fault := self._observation_fault(next_observation)) is not None:
+        if (fault := self._observation_fault(seen)) is not None:
             raise self._invalid("observation", fault)
-        reward = self._checked_reward(reward)
+        next_observation = self._keep(seen)
+        if type(reward) is not float or not isfinite(reward):
+            reward = self._checked_reward(reward)
         transition = Transition(observation, action, reward, next_observation, bool(terminated), bool(truncated))
         if self._rewind.actions is not None:
-            self._rewind.actions.append(action)
+            self._rewind.actions.append(self._keep_action(action))
         metrics = agent.update(transition)
         self.step += 1
         self._observation = next_observation
@@ -130,9 +131,9 @@ class Trainer(Training):
         if first:
             self.agent.abandon_episode()
         seen, self.info = self._rewind.reset(self.agent.seed if first else None)
-        self._observation = self._keep(seen)
-        if (fault := self._observation_fault(self._observation)) is not None:
+        if (fault := self._observation_fault(seen)) is not None:
             raise self._invalid("observation after reset", fault)
+        self._observation = self._keep(seen)
         self._in_episode = True
 
     def _checked_reward(self, reward: Any) -> float:
@@ -140,7 +141,7 @@ class Trainer(Training):
             number = float(reward)
         except (TypeError, ValueError, OverflowError):
             raise self._invalid("reward", f"is {reward!r}, expected a number") from None
-        if not math.isfinite(number):
+        if not isfinite(number):
             raise self._invalid("reward", f"is {number}, which is not finite")
         return number
 
