@@ -24,6 +24,10 @@ class EnvironmentSaid(NamedTuple):
     arguments: dict[str, Any]
     name: str
 
+    def with_arguments(self, arguments: Sequence[str]) -> EnvironmentSaid:
+        """Return the same with more arguments, each `name=value`."""
+        return self._replace(arguments={**self.arguments, **_arguments(arguments)})
+
     def make(self, *, render_mode: str | None = None, limited: bool = False) -> gymnasium.Env[Any, Any]:
         """Make it.
 
@@ -62,7 +66,7 @@ def read_environment(word: str, arguments: Sequence[str] = ()) -> EnvironmentSai
     import rlkit.envs  # noqa: F401  (registers)
     from rlkit.envs.gridworld.maps import shipped_maps
 
-    own, path = dict(argument("--env-kwargs", text) for text in arguments), Path(word)
+    own, path = _arguments(arguments), Path(word)
     if path.is_file() and path.suffix.lower() == ".toml":
         return EnvironmentSaid("rlkit/GridWorld-v0", {"map": str(path.resolve()), **own}, path.stem)
     if path.is_file():
@@ -114,6 +118,10 @@ def argument(option: str, text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, {"True": True, "False": False, "None": None}.get(value, value)
+
+
+def _arguments(texts: Sequence[str]) -> dict[str, Any]:
+    return dict(argument("--env-kwargs", text) for text in texts)
 
 
 def _short(identity: str) -> str:

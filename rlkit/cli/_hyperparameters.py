@@ -13,6 +13,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from rlkit.config import ELSEWHERE, Config
@@ -123,11 +124,13 @@ def _chosen(
 ) -> Config | None:
     """Return the defaults for a field: its value, or those of the kind that the words choose."""
     name = "--" + ".".join(path).replace("_", "-")
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         option, equals, glued = word.replace("_", "-").partition("=")
         if option == name:
-            kind = configs.get(glued if equals else following, type(value))
-            return value if kind is type(value) else kind and kind()
+            kind = configs.get(glued if equals else following, None if value is None else type(value))
+            if kind is None:
+                return None
+            return value if isinstance(value, kind) and type(value) is kind else kind()
     return value
 
 

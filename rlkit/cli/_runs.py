@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlkit.errors import CheckpointError
+from rlkit.errors import CheckpointError, SpaceError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
@@ -41,3 +41,35 @@ def agent_class_of(config: Mapping[str, Any], run: Path) -> type[Agent]:
         raise CheckpointError(f"{run}: its agent, {name!r}, is none of rlkit's; in Python, {name}.load({str(run)!r})")
     agent_class: type[Agent] = getattr(rlkit.agents, name)
     return agent_class
+
+
+def run_of(path: Path) -> Path:
+    """Return the folder of the run that a path is, or is a checkpoint of.
+
+    Raises:
+        CheckpointError: there is nothing there.
+    """
+    if path.is_file():
+        return path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    return path
+
+
+def load_agent(path: Path, config: Mapping[str, Any]) -> Agent:
+    """Load the agent of a run's newest checkpoint, or of the checkpoint at `path`.
+
+    Raises:
+        CheckpointError: there is none that can be read.
+    """
+    return agent_class_of(config, run_of(path)).load(path)
+
+
+def check_spaces(agent: Agent, env: Any, name: str) -> None:
+    """Refuse an environment that the agent was not made for.
+
+    Raises:
+        SpaceError: one of its spaces is another.
+    """
+    for role in ("observation_space", "action_space"):
+        own, its = getattr(agent, role), getattr(env, role)
+        if own != its:
+            raise SpaceError(f"{name}: its {role.replace('_', ' ')} is {its}, the agent was made for {own}")

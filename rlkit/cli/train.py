@@ -8,6 +8,7 @@ import json as json_format
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,11 +34,8 @@ class Arguments:
 
     The run's folder gets TensorBoard curves, progress.csv, config.json and checkpoints. Ctrl-C finishes the step and
     writes a checkpoint; `rlkit train --resume RUN` goes on from there as if nothing had happened.
-    `rlkit train AGENT --help` lists the agent's hyperparameters too.
+    `rlkit agents` lists the agents, `rlkit train AGENT --help` the agent's hyperparameters too.
     """
-
-    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")] = ""
-    """Which agent learns (rlkit agents lists them)."""
 
     environment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")] = ""
     """Where: a gymnasium id, a map file, or a shipped map's name (rlkit envs lists them)."""
@@ -67,6 +65,9 @@ class Arguments:
     """Print one JSON object and nothing else."""
 
 
+_COMMON = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)][1:]
+
+
 def understand(words: list[str]) -> Callable[[], None] | None:
     """Return what the words ask for; None if that was help, which was printed.
 
@@ -75,16 +76,16 @@ def understand(words: list[str]) -> Callable[[], None] | None:
         ConfigError: a preset or hyperparameter that does not exist.
     """
     words = _settle_preset(words)
+    name, words = _take_agent(words)
     resumed = _value_of(words, "--resume")
     if resumed is not None:
-        return _understand_resume(words, Path(resumed))
-    name = _agent_in(words)
-    if name is None:
-        if "--help" not in words and "-h" not in words:
-            raise UsageError("no agent is named: rlkit train AGENT ENV, such as rlkit train DDPG Pendulum-v1")
-        parsed(Arguments, "train", words)
-        return None
-    return _understand(name, words)
+        return _understand_resume(name, words)
+    if name is not None:
+        return _understand(name, words)
+    if "--help" not in words and "-h" not in words:
+        raise UsageError("no agent is named: rlkit train AGENT ENV, such as rlkit train DDPG Pendulum-v1")
+    parsed(Arguments, "train AGENT", words)
+    return None
 
 
 def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
@@ -93,24 +94,22 @@ def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
     agent_class = _learner(name)
     defaults = _defaults(name, agent_class, words)
     options = options_of(defaults, words)
-    common = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)][2:]
-    _check_names(words, [*common, *(option.name for option in options)])
-    arguments = parsed(_with(options), "train", words)
+    _check_names(words, [*_COMMON, *(option.name for option in options)])
+    arguments = parsed(_with(options), f"train {name}", words)
     if arguments is None:
         return None
     if not arguments.environment:
-        raise UsageError(f"no environment is named: rlkit train {name} ENV, such as CartPole-v1")
-    values = values_of(defaults, {option.path: getattr(arguments, _field(option.path)) for option in options}, words)
-    return functools.partial(_begin, arguments, agent_class, values)
+        raise UsageError(f"no environment is named: rlkit train {name} ENV, such as rlkit train DQN CartPole-v1")
+    given = {option.path: getattr(arguments.hyperparameters, _field(option.path)) for option in options}
+    return functools.partial(_begin, arguments, agent_class, values_of(defaults, given, words))
 
 
-def _understand_resume(words: list[str], run: Path) -> Callable[[], None] | None:
-    common = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)]
+def _understand_resume(name: str | None, words: list[str]) -> Callable[[], None] | None:
     for word in words:
-        if word.startswith("--") and word[2:].split("=")[0].replace("_", "-") not in [*common, "help"]:
-            raise UsageError(f"{word}: a resumed run keeps its hyperparameters")
-    arguments = parsed(Arguments, "train", words)
-    return None if arguments is None else functools.partial(_go_on, arguments, run)
+        if word.startswith("--") and _name_in(word) not in (*_COMMON, "help"):
+            raise UsageError(f"{word.split('=')[0]}: a run that goes on keeps its hyperparameters")
+    arguments = parsed(Arguments, "train AGENT", words)
+    return None if arguments is None else functools.partial(_go_on, arguments, name)
 
 
 def _begin(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any]) -> None:
@@ -127,14 +126,19 @@ def _begin(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any
     _run(agent, env, said, directory, steps, arguments, resume=False)
 
 
-def _go_on(arguments: Arguments, run: Path) -> None:
+def _go_on(arguments: Arguments, name: str | None) -> None:
     """Go on with a run."""
+    from rlkit.cli._environments import environment_of, read_environment
     from rlkit.cli._runs import agent_class_of, read_run
-    from rlkit.cli._environments import environment_of
 
+    run = arguments.resume
+    assert run is not None
     config = read_run(run)
     agent_class = agent_class_of(config, run)
     said = environment_of(config, run)
+    asked = read_environment(arguments.environment).identity if arguments.environment else said.identity
+    if name not in (None, agent_class.__name__) or asked != said.identity:
+        raise CheckpointError(f"{run}: is a run of {agent_class.__name__} on {said.identity}")
     steps = arguments.steps or config.get("steps")
     if not isinstance(steps, int):
         raise CheckpointError(f"{run}: does not say how many steps it is to have; say it with --steps")
@@ -230,17 +234,18 @@ def _learner(name: str) -> Any:
     return agent_class
 
 
-def _agent_in(words: Sequence[str]) -> str | None:
-    """Return the agent's name: the first word, or any other that is one, if options come first."""
+def _take_agent(words: list[str]) -> tuple[str | None, list[str]]:
+    """Take the agent's name out of the words: the first one, or any that is a name where options come first."""
     from rlkit.agents import promises
     from rlkit.cli.agents import find
 
-    if not words:
-        return None
-    if not words[0].startswith("-"):
-        return find(words[0])
+    if words and not words[0].startswith("-"):
+        return find(words[0]), words[1:]
     known = {name.lower(): name for name in promises()}
-    return next((known[word.lower()] for word in words if word.lower() in known), None)
+    for place, word in enumerate(words):
+        if word.lower() in known:
+            return known[word.lower()], [*words[:place], *words[place + 1 :]]
+    return None, words
 
 
 def _defaults(name: str, agent_class: Any, words: Sequence[str]) -> Config:
@@ -252,7 +257,7 @@ def _defaults(name: str, agent_class: Any, words: Sequence[str]) -> Config:
         defaults: Config = agent_class.Config()
         return defaults
     if asked == ITS_OWN:
-        places = [word for word in words if not word.startswith("-") and word.lower() != name.lower()]
+        places = [word for word in words if not word.startswith("-") and word != ITS_OWN]
         asked = next((place for place in places if _has_preset(name, place)), places[0] if places else "")
     tuned: Config = agent_class.Config.from_dict(preset(name, asked))
     return tuned
@@ -270,7 +275,7 @@ def _has_preset(agent: str, name: str) -> bool:
 def _settle_preset(words: list[str]) -> list[str]:
     """Give `--preset` without a name the one that means the environment's own."""
     settled: list[str] = []
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for word, following in pairwise([*words, "--"]):
         settled.append(word)
         if word == "--preset" and following.startswith("-"):
             settled.append(ITS_OWN)
@@ -278,7 +283,7 @@ def _settle_preset(words: list[str]) -> list[str]:
 
 
 def _value_of(words: Sequence[str], option: str) -> str | None:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word == option:
             return following
         if word.startswith(f"{option}="):
@@ -290,11 +295,15 @@ def _check_names(words: Sequence[str], known: Sequence[str]) -> None:
     from rlkit.cli._hyperparameters import nearest_option
 
     for word in words:
-        name = word[2:].split("=")[0].replace("_", "-")
+        name = _name_in(word)
         if word.startswith("--") and name not in (*known, "help") and not (name[:3] == "no-" and name[3:] in known):
             near = nearest_option(name, known)
             hint = f"did you mean --{near}?" if near else "rlkit train AGENT --help lists them"
             raise UsageError(f"unknown option {word.split('=')[0]}; {hint}")
+
+
+def _name_in(word: str) -> str:
+    return word.removeprefix("--").split("=")[0].replace("_", "-")
 
 
 def _with(options: Sequence[Any]) -> Any:
@@ -307,7 +316,10 @@ def _with(options: Sequence[Any]) -> Any:
         )
         for option in options
     ]
-    made = dataclasses.make_dataclass("Arguments", fields, bases=(Arguments,), frozen=True, kw_only=True)
+    nested: Any = dataclasses.make_dataclass("Hyperparameters", fields, frozen=True, kw_only=True)
+    annotation = Annotated[nested, tyro.conf.OmitArgPrefixes]
+    own = [("hyperparameters", annotation, dataclasses.field(default_factory=nested))]
+    made = dataclasses.make_dataclass("Arguments", own, bases=(Arguments,), frozen=True, kw_only=True)
     made.__doc__ = Arguments.__doc__
     return made
 
