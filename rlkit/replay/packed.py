@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.errors import CheckpointError
+from rlkit.compiling import njit
+from rlkit.errors import CheckpointError, ConfigError, InvalidTransition
+from rlkit.replay.memory import available_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +55,9 @@ class PackedReplay:
 
     Attributes:
         added: how many transitions were ever added.
+
+    Raises:
+        ConfigError: the rows take more memory than there is. All of it is taken at once, not as they fill.
     """
 
     def __init__(
@@ -63,10 +68,13 @@ class PackedReplay:
         self.added = 0
         self._powers = [gamma**m for m in range(n_steps + 1)]
         self._waiting: dict[int, deque[int]] = {}  # numbers of each stream's rows that lack rewards, oldest first
-        self._rows = np.zeros((capacity, 2 * n_observations + n_actions + 2), np.float32)
-        self._fields = _fields(self._rows, n_observations, n_actions)
-        self._batch: PackedBatch | None = None
-        self._drawn = np.empty((0, 0), np.float32)  # what `_batch` shows
+        self._rows = _allocate(capacity, 2 * n_observations + n_actions + 2)
+        self._fields: Any = PackedBatch(*_fields(self._rows, n_observations, n_actions))
+        self._row = np.zeros(self._rows.shape[1], np.float32)  # what is being added
+        self._new: Any = PackedBatch(*_fields(self._row, n_observations, n_actions))
+        self._shapes = (n_observations,), (n_actions,), (n_observations,)
+        self._drawn = np.empty((0, 0), np.float32)
+        self._batch: PackedBatch | None = None  # shows what is drawn
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
@@ -94,34 +102,53 @@ class PackedReplay:
             reward: what it paid.
             terminated, truncated: as in a `Transition`.
             stream: which of several environments it is the next transition of.
+
+        Raises:
+            InvalidTransition: something has another shape, or is not finite as float32; nothing is stored.
         """
-        _, of_observation, of_action, of_reward, of_discount, of_next = self._fields
-        at = self.added % self.capacity
-        of_observation[at] = observation
-        of_action[at] = action
-        of_reward[at] = reward
-        of_discount[at] = 0.0 if terminated else self._powers[1]
-        of_next[at] = next_observation
+        if (observation.shape, action.shape, next_observation.shape) != self._shapes:
+            raise InvalidTransition(self._misshapen(observation, action, next_observation))
+        row, new, at = self._row, self._new, self.added % self.capacity
+        new.observation[...] = observation
+        new.action[...] = action
+        new.reward[...] = reward
+        new.discount[...] = 0.0 if terminated else self._powers[1]
+        new.next_observation[...] = next_observation
+        if not all_finite(row):
+            raise InvalidTransition(self._not_finite())
+        self._rows[at] = row
         if self.n_steps > 1:
-            self._lengthen(stream, reward, next_observation, terminated, truncated)
+            self._lengthen(stream, terminated, truncated)
         self.added += 1
 
-    def _lengthen(self, stream: int, reward: float, seen: NDArray[Any], terminated: bool, truncated: bool) -> None:
-        """Add a reward to the rows of a stream that wait for it; let the row that is being added wait for the next."""
+    def _lengthen(self, stream: int, terminated: bool, truncated: bool) -> None:
+        """Add the new reward to the rows of its stream that wait for it; let the new row wait for the next."""
         waiting = self._waiting.setdefault(stream, deque(maxlen=self.n_steps - 1))
-        _, _, _, of_reward, of_discount, of_next = self._fields
-        oldest = self.added - self.capacity
+        rows, reward, seen = self._fields, float(self._new.reward), self._new.next_observation
+        overwritten = self.added - self.capacity
         for m, number in enumerate(reversed(waiting), start=1):
-            if number <= oldest:  # overwritten
+            if number <= overwritten:
                 break
             at = number % self.capacity
-            of_reward[at] += self._powers[m] * reward
-            of_discount[at] = 0.0 if terminated else self._powers[m + 1]
-            of_next[at] = seen
+            rows.reward[at] += self._powers[m] * reward
+            rows.discount[at] = 0.0 if terminated else self._powers[m + 1]
+            rows.next_observation[at] = seen
         if terminated or truncated:
             waiting.clear()
         else:
             waiting.append(self.added)
+
+    def _misshapen(self, *given: NDArray[Any]) -> str:
+        found = zip(("observation", "action", "next_observation"), given, self._shapes, strict=True)
+        name, array, shape = next((name, array, shape) for name, array, shape in found if array.shape != shape)
+        return f"{type(self).__name__}: the {name} is of shape {array.shape}, expected {shape}"
+
+    def _not_finite(self) -> str:
+        found = ((name, getattr(self._new, name)) for name in ("observation", "action", "reward", "next_observation"))
+        name, array = next((name, array) for name, array in found if not np.isfinite(array).all())
+        at = int(np.isfinite(array).argmin())
+        where = f"{name}[{at}]" if array.ndim else name
+        return f"{type(self).__name__}: the {where} is {array.flat[at]} in float32, expected a finite number"
 
     def cut(self) -> None:
         """End the episodes of all streams here: what comes next is not their continuation."""
@@ -133,8 +160,7 @@ class PackedReplay:
             import torch
 
             self._drawn = np.empty((batch_size, self._rows.shape[1]), np.float32)
-            tensor = torch.from_numpy(self._drawn)
-            self._batch = PackedBatch(*_fields(tensor, self.n_observations, self.n_actions))
+            self._batch = PackedBatch(*_fields(torch.from_numpy(self._drawn), self.n_observations, self.n_actions))
         chosen = rng.integers(len(self), size=batch_size)  # [B]
         self._rows.take(chosen, axis=0, out=self._drawn, mode="clip")
         return self._batch
@@ -154,11 +180,38 @@ class PackedReplay:
         if saved.dtype != np.float32 or saved.shape != expected:
             raise CheckpointError(f"buffer.rows is {saved.dtype} {saved.shape}, expected float32 {expected}")
         self._rows[: len(saved)] = saved
-        self._waiting = state["waiting"]
+        self._waiting = {stream: deque(rows, maxlen=self.n_steps - 1) for stream, rows in state["waiting"].items()}
         self.added = added
 
 
 def _fields(rows: Any, n_observations: int, n_actions: int) -> tuple[Any, ...]:
-    """Return the parts of rows in the order of `PackedBatch`, as views."""
+    """Return the parts of rows `[..., 2 O + A + 2]` in the order of `PackedBatch`, as views."""
     o, oa = n_observations, n_observations + n_actions
-    return rows[:, :oa], rows[:, :o], rows[:, o:oa], rows[:, oa], rows[:, oa + 1], rows[:, oa + 2 :]
+    parts = slice(0, oa), slice(0, o), slice(o, oa), oa, oa + 1, slice(oa + 2, None)
+    return tuple(rows[..., part] for part in parts)
+
+
+def _allocate(capacity: int, width: int) -> NDArray[np.float32]:
+    """Return rows of zeros, which have been written to, so that the operating system cannot fail to lend them later."""
+    n_bytes, available = 4 * capacity * width, available_memory()
+    takes = f"replay: buffer_size={capacity} takes {_gib(n_bytes)} ({width} float32 numbers a transition)"
+    if available is not None and n_bytes > available:
+        most = available // (4 * width)
+        raise ConfigError(f"{takes}, and {_gib(available)} of memory are available; expected at most {most}")
+    try:
+        return np.full((capacity, width), 0.0, np.float32)
+    except (MemoryError, ValueError):  # ValueError: more than has addresses
+        raise ConfigError(f"{takes}, which the system refuses; expected less") from None
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.2f} GiB"
+
+
+@njit(cache=True)
+def all_finite(numbers: Any) -> bool:
+    """Say whether none of `(N,)` numbers is infinite or NaN; ten times faster than NumPy for a few."""
+    for number in numbers:  # noqa: SIM110 (numba)
+        if not np.isfinite(number):
+            return False
+    return True
