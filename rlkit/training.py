@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -149,9 +150,9 @@ class Training:
         with Interrupts() as interrupts:
             try:
                 self._loop(interrupts)
-            except Exception:  # in the environment, the agent or a callback, or found by us
-                if self.step > self._logged:
-                    self._write_row()
+            except Exception:  # from the environment, the agent or a callback, or our own
+                with suppress(Exception):  # it is the first that counts
+                    self._write_last_row()
                 raise
             if interrupts.caught is None and self.step > self._logged:
                 self._log()
@@ -273,6 +274,12 @@ class Training:
         self._write_row()
         self._tell("on_log", final=self._stopping or self.step >= self._end)
         self.logger.flush()
+
+    def _write_last_row(self) -> None:
+        """Write what there is since the last row, whatever its numbers."""
+        self._means.read_tensors()
+        if self.step > self._logged:
+            self._write_row()
 
     def _write_row(self) -> None:
         row = self.episodes.means()
