@@ -77,9 +77,9 @@ class Policy:
         self.setup()
         self._made = made_by_setup(vars(self))
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, *, rebuilt: bool = True, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        if "__init__" in vars(cls):
+        if rebuilt and "__init__" in vars(cls):  # what no file can rebuild may say how it is made
             raise TypeError(f"{cls.__name__}: __init__ is final; create what is learnt in setup()")
         config = vars(cls).get("Config")
         if config is not None and "__dataclass_fields__" not in vars(config):
