@@ -116,6 +116,22 @@ def stack(space: Space[Any], members: Sequence[Any]) -> Any:
     return np.array(members)
 
 
+def copied(batch: Any) -> Any:
+    """Return a batch as arrays of our own."""
+    if isinstance(batch, dict):
+        return {name: copied(part) for name, part in batch.items()}
+    return np.array(batch)
+
+
+def put(batch: Any, rows: NDArray[np.bool_], members: Any) -> None:
+    """Write a smaller batch into those rows of a larger one."""
+    if isinstance(batch, dict):
+        for name, part in batch.items():
+            put(part, rows, members[name])
+    else:
+        batch[rows] = members
+
+
 def finder_of_faults(space: Space[Any], *, bounds: bool) -> Callable[[Any], str | None]:
     """Return a quick function that says what is wrong with a value, None where nothing is.
 
@@ -141,7 +157,7 @@ def finder_of_batch_faults(space: Space[Any], n: int, *, bounds: bool) -> Callab
     if isinstance(space, spaces.Discrete):
         return _faults_of_states(space, n)
     if isinstance(space, spaces.Box):
-        return _faults_of_box(space, (n, *space.shape), bounds)
+        return _faults_of_box(space, (n, *space.shape), bounds, "are")
     if isinstance(space, spaces.Dict):
         parts = space.spaces.items()
         return _faults_of_parts({name: finder_of_batch_faults(part, n, bounds=bounds) for name, part in parts})
@@ -171,7 +187,9 @@ def _faults_of_states(space: spaces.Discrete, n: int) -> Callable[[Any], str | N
     return fault
 
 
-def _faults_of_box(space: spaces.Box, shape: tuple[int, ...], bounds: bool) -> Callable[[Any], str | None]:
+def _faults_of_box(
+    space: spaces.Box, shape: tuple[int, ...], bounds: bool, verb: str = "is"
+) -> Callable[[Any], str | None]:
     low, high = space.low, space.high
     limited = bounds and bool(np.isfinite(low).any() or np.isfinite(high).any())
     enclosed = limited and bool(np.isfinite(low).all() and np.isfinite(high).all())  # then inside means finite, too
@@ -179,14 +197,14 @@ def _faults_of_box(space: spaces.Box, shape: tuple[int, ...], bounds: bool) -> C
 
     def fault(value: Any) -> str | None:
         if type(value) is not np.ndarray or value.shape != shape or value.dtype.kind not in "fiub":
-            return f"is {_brief(value)}, expected an array of shape {shape}"
+            return f"{verb} {_brief(value)}, expected an array of shape {shape}"
         # `0 in b.tobytes()` says whether any of the booleans b is false, in a quarter of the time of `b.all()`
         if enclosed and 0 not in ((value >= low) & (value <= high)).tobytes():
             return None
         if 0 in isfinite(value).tobytes():
-            return f"is {_brief(value)}, which is not finite"
+            return f"{verb} {_brief(value)}, which is not finite"
         if limited and 0 in ((value >= low) & (value <= high)).tobytes():
-            return f"is {_brief(value)}, which is outside {space}"
+            return f"{verb} {_brief(value)}, which is outside {space}"
         return None
 
     return fault

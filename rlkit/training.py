@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from tqdm import tqdm
 
 from rlkit import checkpoint
@@ -360,14 +359,14 @@ class Training:
                 name = f"{name_of(self.env)}'s {prefix}{role}"
                 raise SpaceError(f"{type(self).__name__}: {name} is {its}, the agent was made for {own}")
 
-    def _unfit_action(self, fault: str) -> Exception:
+    def _unfit_action(self, fault: str, what: str = "action") -> Exception:
         """Return the error about an action that the environment must not see, and the agent's own if it has diverged.
 
         What was learnt on a device is read with the log, and until then such an agent may act already.
         """
         self._read_tensors()
         self._check_weights()
-        return self._invalid("action", fault)
+        return self._invalid(what, fault)
 
     def _invalid(self, what: str, fault: str) -> InvalidTransition:
         return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")

@@ -15,6 +15,7 @@ from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.divergence import name_of
 from rlkit.errors import ConfigError, SpaceError
+from rlkit.spaces import copied, finder_of_batch_faults, put, stack
 from rlkit.training import Training
 from rlkit.transition import Transitions
 
@@ -35,7 +36,8 @@ class VectorTrainer(Training):
 
     Args:
         agent: what learns; it has `act_batch` and `update_batch`.
-        env: what it learns in, with `Discrete` or `Box` observations.
+        env: what it learns in, with `Discrete` or `Box` observations, or a `Dict` of such, whose batches are dicts of
+            arrays.
         **others: as for `Trainer`.
 
     Raises:
@@ -54,8 +56,10 @@ class VectorTrainer(Training):
             raise ConfigError(f"VectorTrainer: {name} learns from one environment at a time: it has no update_batch()")
         self._check_spaces("single_")
         seen = self.env.single_observation_space
-        if not isinstance(seen, spaces.Discrete | spaces.Box):
-            raise SpaceError(f"VectorTrainer: observations of {name_of(self.env)} are {seen}, expected Discrete or Box")
+        if not _is_plain(seen):
+            raise SpaceError(
+                f"VectorTrainer: observations of {name_of(self.env)} are {seen}, expected Discrete, Box or Dict of such"
+            )
         mode = self.env.metadata.get("autoreset_mode")
         if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
             raise SpaceError(
@@ -63,6 +67,8 @@ class VectorTrainer(Training):
             )
         n = self.env.num_envs
         self._at_once = mode is AutoresetMode.SAME_STEP
+        self._observation_fault = finder_of_batch_faults(seen, n, bounds=False)
+        self._action_fault = finder_of_batch_faults(self.env.single_action_space, n, bounds=True)
         self._observations: Any = None
         self._over = np.zeros(n, np.bool_)  # whose next step only begins an episode
         self._totals, self._lengths = np.zeros(n), np.zeros(n, np.int64)  # of the episodes so far
@@ -89,11 +95,10 @@ class VectorTrainer(Training):
             self._begin()
         agent, observations = self.agent, self._observations
         actions = agent.act_batch(observations, explore=True)
+        if (fault := self._action_fault(actions)) is not None:
+            raise self._unfit_action(fault, "actions")
         seen, rewards, terminated, truncated, self.info = self.env.step(actions)
-        following = self._kept(seen)
-        rewards = np.array(rewards, np.float64)
-        if not np.isfinite(rewards).all():
-            raise self._invalid("rewards", f"are {rewards[~np.isfinite(rewards)][0]} somewhere, which is not finite")
+        following, rewards = self._kept(seen), self._checked_rewards(rewards)
         last = self._last_observations(following, terminated | truncated) if self._at_once else following
         transitions = Transitions(observations, actions, rewards, last, terminated.copy(), truncated.copy())
         valid = None if self._at_once or not self._over.any() else ~self._over
@@ -113,9 +118,10 @@ class VectorTrainer(Training):
             self._over = ended
         if not ended.any():
             return
-        for total, length in zip(self._totals[ended].tolist(), self._lengths[ended].tolist(), strict=True):
-            self.episodes.extend([total], [length], 0.0, 0)
-            self._tell_of_episode(total, length)
+        totals, lengths = self._totals[ended].tolist(), self._lengths[ended].tolist()
+        for total, length, success in zip(totals, lengths, self._successes(ended), strict=True):
+            self.episodes.total, self.episodes.length = total, length
+            self._tell_of_episode(*self.episodes.end(success))
         self._totals[ended], self._lengths[ended] = 0.0, 0
 
     def _begin(self) -> None:
@@ -128,32 +134,44 @@ class VectorTrainer(Training):
         self._observations = self._kept(seen)
         self._over[:], self._totals[:], self._lengths[:] = False, 0.0, 0
 
-    def _kept(self, seen: Any) -> NDArray[Any]:
-        """Return observations `(N, ...)` as an array of our own.
+    def _kept(self, seen: Any) -> Any:
+        """Return observations `(N, ...)` as our own.
 
         Raises:
             InvalidTransition: they are not finite, or not in their space.
         """
-        space = self.env.single_observation_space
-        observations = np.array(seen)
-        shape = (self.env.num_envs, *(space.shape or ()))
-        if observations.shape != shape:
-            raise self._invalid("observations", f"are of shape {observations.shape}, expected {shape}")
-        if isinstance(space, spaces.Discrete):
-            outside = (observations < space.start) | (observations >= space.start + space.n)
-            if outside.any():
-                raise self._invalid("observations", f"hold {observations[outside][0]}, which is not in {space}")
-        elif not np.isfinite(observations).all():
-            raise self._invalid("observations", "are not all finite")
+        observations = copied(seen)
+        if (fault := self._observation_fault(observations)) is not None:
+            raise self._invalid("observations", fault)
         return observations
 
-    def _last_observations(self, following: NDArray[Any], ended: NDArray[np.bool_]) -> NDArray[Any]:
+    def _checked_rewards(self, rewards: Any) -> NDArray[np.float64]:
+        own = np.array(rewards, np.float64)
+        if own.shape != (self.env.num_envs,):
+            raise self._invalid("rewards", f"are of shape {own.shape}, expected {(self.env.num_envs,)}")
+        finite = np.isfinite(own)
+        if not finite.all():
+            raise self._invalid("rewards", f"are {own[~finite][0]} somewhere, which is not finite")
+        return own
+
+    def _last_observations(self, following: Any, ended: NDArray[np.bool_]) -> Any:
         """Return what was seen last in the episodes that ended, and elsewhere what is seen now."""
         if not ended.any():
             return following
-        last = following.copy()
-        last[ended] = np.stack([np.asarray(one) for one in self.info["final_obs"][ended]])
+        space, last = self.env.single_observation_space, copied(following)
+        put(last, ended, stack(space, list(self.info["final_obs"][ended])))
+        if (fault := self._observation_fault(last)) is not None:
+            raise self._invalid("last observations", fault)
         return last
+
+    def _successes(self, ended: NDArray[np.bool_]) -> list[Any]:
+        """Return what the last infos of the episodes that ended say of success, None where they say nothing."""
+        info = self.info.get("final_info", {}) if self._at_once else self.info
+        said = info.get("_is_success")
+        if said is None:
+            return [None] * int(ended.sum())
+        pairs = zip(info["is_success"][ended].tolist(), said[ended].tolist(), strict=True)
+        return [success if known else None for success, known in pairs]
 
     def _place(self) -> dict[str, Any]:
         own = getattr(self.env.unwrapped, "get_state", None)
@@ -170,6 +188,12 @@ class VectorTrainer(Training):
             self._observations = None  # new episodes begin
             return
         self.env.unwrapped.set_state(state["environment"])  # type: ignore[attr-defined]
-        self._observations = np.array(state["observations"])
+        self._observations = copied(state["observations"])
         self._over = np.array(state["over"], np.bool_)
         self._totals, self._lengths = np.array(state["totals"]), np.array(state["lengths"], np.int64)
+
+
+def _is_plain(space: Any) -> bool:
+    if isinstance(space, spaces.Dict):
+        return all(map(_is_plain, space.spaces.values()))
+    return isinstance(space, spaces.Discrete | spaces.Box)
