@@ -46,7 +46,7 @@ def advance(kind, pays, state, cell, dx, dy):  # type: ignore[no-untyped-def]
     Args:
         kind: uint8 `(H, W)`; what is outside counts as walls.
         pays: float64 `(H, W)`, for being in each cell.
-        state: position and velocity, float64 `(4,)`; changed.
+        state: position, velocity, and whatever, float64 `(4+,)`; changed.
         cell: row and column, int64 `(2,)`; changed.
         dx, dy: how far to go.
 

@@ -7,6 +7,7 @@ action for each corner or goal that can be seen from it, and its distance as the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from rlkit import bellman
 from rlkit.compiling import njit
-from rlkit.envs.point_maze.motion import WALL, crossing, within
+from rlkit.envs.point_maze.motion import crossing, within
 from rlkit.mdp import FiniteMDP
 
 Floats = NDArray[np.float64]
+Cells = NDArray[np.int64]
 
 CLEARANCE = 1e-7
 """How far from walls, in cells, ways keep: it makes clear on which side of a wall they are."""
@@ -87,6 +89,14 @@ def nearest_inside(x, y, row, column, half_width, half_height):  # type: ignore[
 
 
 @njit(cache=True)
+def length_left(no_way, blocked, goals, corners, left, x, y, row, column):  # type: ignore[no-untyped-def]
+    """Return the length of the shortest way from `(x, y)`, or what `no_way` `(H, W)` says instead if that is finite."""
+    if no_way[row, column] < np.inf:
+        return no_way[row, column]
+    return best_way(blocked, goals, corners, left, x, y, row, column)[0]
+
+
+@njit(cache=True)
 def sights(blocked, corners, cells):  # type: ignore[no-untyped-def]
     """Return which pairs of corners see each other, int64 `(E, 2)`, both ways round."""
     pairs = []
@@ -113,7 +123,7 @@ def all_best_ways(blocked, goals, corners, left, places, cells):  # type: ignore
     return lengths, choices
 
 
-def outer_corners(blocked: NDArray[np.uint8]) -> tuple[Floats, NDArray[np.int64]]:
+def outer_corners(blocked: NDArray[np.uint8]) -> tuple[Floats, Cells]:
     """Return the corners that stick out into the open, and the cell in front of each.
 
     Returns:
@@ -130,58 +140,79 @@ def outer_corners(blocked: NDArray[np.uint8]) -> tuple[Floats, NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class Corners:
+    """The corners at which shortest ways can bend.
+
+    Attributes:
+        blocked: which cells are not to be entered, uint8 `(H, W)`.
+    """
+
+    blocked: NDArray[np.uint8]
+
+    @cached_property
+    def places(self) -> tuple[Floats, Cells]:
+        """See `outer_corners`."""
+        return outer_corners(self.blocked)
+
+    @cached_property
+    def pairs(self) -> Cells:
+        """Which see each other, int64 `(E, 2)`, both ways round."""
+        return np.asarray(sights(self.blocked, *self.places))
+
+
+@dataclass(frozen=True, eq=False)
 class ShortestWays:
     """The shortest way to the nearest of some goal cells, from everywhere.
 
     Attributes:
-        blocked: which cells are not to be entered, uint8 `(H, W)`.
+        corners: of what is in the way.
         goals: (row, column) of the goals, int64 `(G, 2)`.
     """
 
-    blocked: NDArray[np.uint8]
-    goals: NDArray[np.int64]
+    corners: Corners
+    goals: Cells
 
     @cached_property
-    def _network(self) -> tuple[Floats, Floats]:
-        """The corners from which there is a way, nearest to a goal first, `(C, 2)`, and how far it is, `(C,)`."""
-        corners, cells = outer_corners(self.blocked)
-        direct, _ = all_best_ways(self.blocked, self.goals, corners[:0], np.empty(0), corners, cells)  # [C]
-        pairs = sights(self.blocked, corners, cells)  # [E, 2]
-        if not len(corners):
-            return corners, direct
-        model, kept = as_mdp(corners, pairs, direct)
+    def map(self) -> tuple[NDArray[np.uint8], Cells, Floats, Floats]:
+        """What `best_way` reads: blocked cells, goals, corners with a way from them, and how far it is from each."""
+        blocked, goals = self.corners.blocked, np.ascontiguousarray(self.goals)
+        places, cells = self.corners.places
+        direct, _ = all_best_ways(blocked, goals, places[:0], np.empty(0), places, cells)  # [C]
+        if np.isinf(direct).all():
+            return blocked, goals, places[:0], np.empty(0)
+        model, kept = as_mdp(places, self.corners.pairs, direct)
         left = -bellman.solve(model, 1.0).v[:-1]
         order = np.argsort(left, kind="stable")
-        return np.ascontiguousarray(corners[kept][order]), left[order]
+        return blocked, goals, np.ascontiguousarray(places[kept][order]), left[order]
 
     def distance(self, x: float, y: float, row: int, column: int) -> float:
         """Return how far it is from `(x, y)`, in cell (row, column), to a goal; inf if there is no way."""
-        return float(best_way(self.blocked, self.goals, *self._network, x, y, row, column)[0])
+        return float(best_way(*self.map, x, y, row, column)[0])
 
-    def distances(self, places: Floats, cells: NDArray[np.int64]) -> Floats:
+    def distances(self, places: Floats, cells: Cells) -> Floats:
         """Return the same for many places `(N, 2)`, float64 `(N,)`."""
-        return np.asarray(all_best_ways(self.blocked, self.goals, *self._network, places, cells)[0])
+        return np.asarray(all_best_ways(*self.map, places, cells)[0])
 
     def path(self, x: float, y: float, row: int, column: int) -> Floats:
-        """Return where the shortest way begins, bends and ends, float64 `(N, 2)`; only the beginning if there is none."""
-        corners, left = self._network
-        height, width = self.blocked.shape
+        """Return where the shortest way begins, bends and ends, float64 `(N, 2)`; one point if there is none."""
+        blocked, goals, corners, left = self.map
+        height, width = blocked.shape
         points = [(x, y)]
         while True:
-            _, choice = best_way(self.blocked, self.goals, corners, left, x, y, row, column)
+            _, choice = best_way(blocked, goals, corners, left, x, y, row, column)
             if choice < 0:
                 return np.array(points)
             if choice >= len(corners):
-                goal = self.goals[choice - len(corners)].tolist()
+                goal = goals[choice - len(corners)].tolist()
                 points.append(nearest_inside(x, y, *goal, width / 2, height / 2))
                 return np.array(points)
             x, y = corners[choice].tolist()
-            row, column = int(np.floor(height / 2 - y)), int(np.floor(x + width / 2))
+            row, column = math.floor(height / 2 - y), math.floor(x + width / 2)
             points.append((x, y))
             corners, left = corners[:choice], left[:choice]  # only those nearer to the goal
 
 
-def as_mdp(corners: Floats, pairs: NDArray[np.int64], direct: Floats) -> tuple[FiniteMDP, NDArray[np.intp]]:
+def as_mdp(corners: Floats, pairs: Cells, direct: Floats) -> tuple[FiniteMDP, NDArray[np.intp]]:
     """Write the choices at the corners as a model: go to a corner in sight, or to a goal, at the cost of the distance.
 
     Args:
@@ -205,7 +236,7 @@ def as_mdp(corners: Floats, pairs: NDArray[np.int64], direct: Floats) -> tuple[F
     return _deterministic(number[start[used]], number[end[used]], -cost[used], len(kept) + 1), kept
 
 
-def _deterministic(start: NDArray[np.int64], end: NDArray[np.int64], reward: Floats, n_states: int) -> FiniteMDP:
+def _deterministic(start: Cells, end: Cells, reward: Floats, n_states: int) -> FiniteMDP:
     """Return the model of the edges `(E,)`, its last state terminal; states with fewer repeat their first."""
     order = np.argsort(start, kind="stable")
     start, end, reward = start[order], end[order], reward[order]

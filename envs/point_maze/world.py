@@ -1,0 +1,219 @@
+"""A grid world's drawing as a maze: where its cells lie, what they do to the point, how far it is to a goal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.gridworld.drawing.reachability import goal_codes
+from rlkit.envs.gridworld.dynamics import Dynamics
+from rlkit.envs.gridworld.layout import Layout
+from rlkit.envs.point_maze.motion import FREE, TERMINAL, WALL
+from rlkit.envs.point_maze.shortest import Corners, ShortestWays
+from rlkit.errors import ConfigError, MapError
+
+Floats = NDArray[np.float64]
+Cells = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Maze:
+    """A layout as squares of side 1 around the origin, x to the right, y up; rows are counted from the top.
+
+    Attributes:
+        layout: the drawing under its rules, without anything that `refuse_what_has_no_meaning` refuses.
+        drawn_goal: whether the goal is drawn for each episode, so that the drawing's own goals are free cells.
+    """
+
+    layout: Layout
+    drawn_goal: bool = False
+
+    def centre_of(self, row: int, column: int) -> tuple[float, float]:
+        """Return x and y of the middle of a cell."""
+        height, width = self.layout.shape
+        return column + 0.5 - width / 2, height / 2 - row - 0.5
+
+    def centres_of(self, cells: Cells) -> Floats:
+        """Return x and y of the middles of cells `(N, 2)`, float64 `(N, 2)`."""
+        height, width = self.layout.shape
+        return np.column_stack([cells[:, 1] + 0.5 - width / 2, height / 2 - cells[:, 0] - 0.5])
+
+    def cell_of(self, x: float, y: float) -> tuple[int, int]:
+        """Return (row, column) of the cell around a place; on a face, of one in which the point can be, if any.
+
+        Raises:
+            ConfigError: it is outside the map or in a wall.
+        """
+        height, width = self.layout.shape
+        down, right = height / 2 - y, x + width / 2
+        if not (0 <= down <= height and 0 <= right <= width):
+            raise ConfigError(f"({x}, {y}) is outside the maze")
+        around = [
+            (row, column)
+            for row in dict.fromkeys((math.floor(down), math.ceil(down) - 1))
+            for column in dict.fromkeys((math.floor(right), math.ceil(right) - 1))
+            if 0 <= row < height and 0 <= column < width and self.kind[row, column] != WALL
+        ]
+        if not around:
+            raise ConfigError(f"({x}, {y}) is inside a wall")
+        return min(around, key=lambda cell: bool(self.kind[cell] == TERMINAL))
+
+    @cached_property
+    def _goal(self) -> NDArray[np.bool_]:
+        """Which cells of the drawing are goals, bool `(H, W)`."""
+        return np.asarray(goal_codes(self.layout)[self.layout.grid.codes])
+
+    @cached_property
+    def _forbidden(self) -> NDArray[np.bool_]:
+        kinds = np.array([cell.kind == "forbidden" for cell in self.layout.grid.legend])
+        return np.asarray(kinds[self.layout.grid.codes])
+
+    @cached_property
+    def kind(self) -> NDArray[np.uint8]:
+        """What each cell is to the motion, uint8 `(H, W)`."""
+        layout = self.layout
+        table = np.where(layout.wall, WALL, np.where(layout.terminal, TERMINAL, FREE)).astype(np.uint8)
+        kind = table[layout.grid.codes]
+        if self.drawn_goal:
+            kind[self._goal] = FREE
+        return kind
+
+    @cached_property
+    def pays(self) -> Floats:
+        """What entering each cell pays, float64 `(H, W)`."""
+        pays = self.layout.enter_reward[self.layout.grid.codes]
+        if self.drawn_goal:
+            pays[self._goal] = self.layout.rules.step_reward
+        return pays
+
+    @cached_property
+    def starts(self) -> Cells:
+        """(row, column) of the cells in which episodes begin, as on the grid, int64 `(N, 2)`."""
+        starts = Dynamics(self.layout).starts
+        return np.column_stack(np.divmod(starts.cells(np.arange(len(starts))), self.layout.shape[1]))
+
+    @cached_property
+    def goals(self) -> Cells:
+        """(row, column) of the goals, or of the cells that a goal can be drawn from, int64 `(G, 2)`.
+
+        Those are all from which the first start can be reached, but starts and forbidden cells.
+        """
+        if not self.drawn_goal:
+            return np.argwhere(self._goal)
+        free = (self.kind == FREE) & ~self._forbidden
+        cells = np.argwhere(free)
+        lengths = ShortestWays(self.corners, self.starts[:1]).distances(self.centres_of(cells), cells)
+        start = np.zeros(free.shape, bool)
+        start[tuple(self.starts.T)] = len(self.starts) < len(cells)  # else the start is anywhere
+        found = cells[np.isfinite(lengths) & ~start[tuple(cells.T)]]
+        if not len(found):
+            raise MapError("PointMaze: no free cell can be reached from the start, so that no goal can be drawn")
+        return found
+
+    @cached_property
+    def corners(self) -> Corners:
+        """The corners of walls and holes, and of forbidden cells if every start has a way around them."""
+        blocked = (self.kind != FREE) & ~self._goal
+        starts = self.starts[~self._forbidden[tuple(self.starts.T)]]
+        for closed in (blocked | self._forbidden, blocked):
+            corners = Corners(closed.astype(np.uint8))
+            lengths = ShortestWays(corners, np.argwhere(self._goal)).distances(self.centres_of(starts), starts)
+            if np.isfinite(lengths).all():
+                return corners
+        row, column = starts[int(np.argmax(np.isinf(lengths)))].tolist()
+        raise MapError(
+            f"PointMaze: no way leads from ({row}, {column}) to a goal; unlike a grid's diagonal moves, the point "
+            f"does not pass between two walls that touch at a corner"
+        )
+
+    def aim(self, goal: tuple[int, int] | None) -> Aim:
+        """Return what an episode is about whose goal was drawn; or, for None, is any of the drawing's."""
+        if goal is None:
+            return Aim(self, ShortestWays(self.corners, self.goals), self.kind, self.pays)
+        kind, pays = self.kind.copy(), self.pays.copy()
+        kind[goal] = FREE if self.layout.rules.continuing else TERMINAL
+        pays[goal] = self.layout.rules.goal_reward
+        return Aim(self, ShortestWays(self.corners, np.array([goal])), kind, pays)
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """The goals of an episode, and the shortest ways there.
+
+    Attributes:
+        maze: whose goals they are.
+        ways: the shortest ways that enter neither holes nor, if every start has such a way, forbidden cells.
+        kind, pays: as the maze's, under these goals.
+    """
+
+    maze: Maze
+    ways: ShortestWays
+    kind: NDArray[np.uint8]
+    pays: Floats
+
+    @cached_property
+    def is_goal(self) -> NDArray[np.bool_]:
+        """Which cells are goals, bool `(H, W)`."""
+        is_goal = np.zeros(self.kind.shape, bool)
+        is_goal[tuple(self.ways.goals.T)] = True
+        return is_goal
+
+    def goal_ahead(self, x: float, y: float, row: int, column: int) -> Floats:
+        """Return x and y of the middle of the goal that the shortest way leads to; of the first if there is no way."""
+        goals = self.ways.goals
+        if len(goals) == 1:
+            return np.array(self.maze.centre_of(*goals[0].tolist()))
+        places = self.maze.centres_of(goals)
+        end = self.ways.path(x, y, row, column)[-1]
+        return np.asarray(places[np.abs(places - end).max(axis=1).argmin()])
+
+    @cached_property
+    def no_way(self) -> Floats:
+        """What counts as the distance in cells that no way leads from, else inf, float64 `(H, W)`.
+
+        It is the most from any of the cells around: so going in is no progress, and coming out is worth what it is.
+        """
+        from scipy.ndimage import binary_dilation, label
+
+        cells = np.argwhere(self.kind != WALL)
+        distance = np.full(self.kind.shape, np.nan)  # [H, W], NaN in walls
+        distance[tuple(cells.T)] = self.ways.distances(self.maze.centres_of(cells), cells)
+        distance[self.ways.corners.blocked.astype(bool) & (self.kind != WALL)] = np.inf
+        parts, count = label(np.isinf(distance))
+        instead = np.full(self.kind.shape, np.inf)
+        for part in range(1, count + 1):
+            around = binary_dilation(parts == part) & np.isfinite(distance)
+            instead[parts == part] = distance[around].max(initial=0.0)
+        return instead
+
+
+def refuse_what_has_no_meaning(layout: Layout) -> None:
+    """Refuse what a grid may have and a maze has not: portals, jumps, one-way cells, wind and slip.
+
+    Raises:
+        MapError: with every entry of the legend, as it is used in the map, that a maze does not have.
+        ConfigError: the rules have slip.
+    """
+    if layout.rules.slip:
+        raise ConfigError(f"PointMaze: slip={layout.rules.slip!r}; the point goes where it is pushed: slip has to be 0")
+    problems = []
+    for code, cell in enumerate(layout.grid.legend):
+        odd: dict[str, Any] = {
+            "portals": cell.kind == "portal",
+            "jumps": cell.kind == "jump",
+            "closed sides": cell.exits is not None,
+            "wind": any(cell.wind),
+            "slip": cell.slip,
+        }
+        places = np.argwhere(layout.grid.codes == code)
+        if any(odd.values()) and len(places):
+            has = " or ".join(name for name, given in odd.items() if given)
+            place = layout.grid.place(*places[0].tolist())
+            problems.append(f"{place}: {cell.character!r}: a point maze has no {has}")
+    if problems:
+        raise MapError(*problems)
