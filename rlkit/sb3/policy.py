@@ -36,6 +36,9 @@ class SB3Policy(Policy, rebuilt=False):
         ConfigError: it is not a model of SB3's.
     """
 
+    target_policy: None = None
+    average_reward: None = None
+
     def __init__(self, model: BaseAlgorithm) -> None:
         if not isinstance(model, BaseAlgorithm):
             raise ConfigError(f"SB3Policy: {model!r} is not a model of stable-baselines3")
@@ -67,15 +70,16 @@ class SB3Policy(Policy, rebuilt=False):
         Raises:
             SpaceError: the actions are not `Discrete`.
         """
-        model = self.model
+        policy: Any = self.model.policy
         if not isinstance(self.action_space, spaces.Discrete):
             return super().probs(observation)
-        if hasattr(model.policy, "get_distribution"):
+        if hasattr(policy, "get_distribution"):
             with torch.no_grad():
-                shares = model.policy.get_distribution(self._tensor(observation)).distribution.probs
-            exact: NDArray[np.float64] = shares[0].double().cpu().numpy()
-            return exact / exact.sum()
-        epsilon = getattr(model, "exploration_rate", 0.0)
+                drawn = policy.get_distribution(self._tensor(observation)).distribution.probs[0]
+            shares: NDArray[np.float64] = drawn.double().cpu().numpy()
+            shares /= shares.sum()
+            return shares
+        epsilon = getattr(self.model, "exploration_rate", 0.0)
         return epsilon / int(self.action_space.n) + (1.0 - epsilon) * super().probs(observation)
 
     def action_values(self, observations: Any) -> NDArray[np.float32] | None:
@@ -111,11 +115,10 @@ class SB3Policy(Policy, rebuilt=False):
         """
         if self._scales_rewards:
             return None
-        if hasattr(self.model.policy, "predict_values"):
+        policy: Any = self.model.policy
+        if hasattr(policy, "predict_values"):
             with torch.no_grad():
-                v: NDArray[np.float32] = (
-                    self.model.policy.predict_values(self._tensor(observations))[:, 0].cpu().numpy()
-                )
+                v: NDArray[np.float32] = policy.predict_values(self._tensor(observations))[:, 0].cpu().numpy()
             return v
         if isinstance(self.action_space, spaces.Box):
             return self.q_values(observations, self.act_batch(observations))
@@ -128,9 +131,7 @@ class SB3Policy(Policy, rebuilt=False):
         Raises:
             CheckpointError: always.
         """
-        raise CheckpointError(
-            f"{path}: SB3Policy is not saved, because SB3's files are pickles; use model.save, and wrap"
-        )
+        raise CheckpointError(f"{path}: an SB3Policy has no saved form, because SB3's are pickles; use model.save")
 
     def _normalized(self, observation: Any) -> Any:
         wrapper = self.model.get_vec_normalize_env()

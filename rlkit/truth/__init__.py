@@ -5,7 +5,7 @@ all of it ready for one problem, and `callback` logs it while an agent learns (`
 policies of continuous control against the Riccati optimum.
 """
 
-from rlkit.truth.callback import TruthCallback
+from rlkit.truth.callback import TruthCallback, errors_of
 from rlkit.truth.fixed_point import FixedPoint, emphasis, error_bound, td_fixed_point
 from rlkit.truth.gain import Gain, exact_gain
 from rlkit.truth.linear import LinearErrors
@@ -40,6 +40,7 @@ __all__ = [
     "emphasis",
     "epsilon_soft",
     "error_bound",
+    "errors_of",
     "exact_gain",
     "exact_values",
     "gain_error",

@@ -17,6 +17,7 @@ from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import ConfigError, InvalidModel, NotConverged, warn
+from rlkit.policy import Policy
 from rlkit.rewind import TRANSPARENT
 from rlkit.truth.fixed_point import emphasis, td_fixed_point
 from rlkit.truth.linear_quadratic import RiccatiYardstick, knows_its_optimum
@@ -25,6 +26,7 @@ from rlkit.truth.values import on_policy_distribution
 from rlkit.truth.yardstick import GainYardstick, Yardstick
 
 if TYPE_CHECKING:
+    from rlkit.sb3.policy import SB3Policy
     from rlkit.trainer import Trainer
 
 SMALL = 10_000
@@ -234,8 +236,11 @@ def yardstick_of(agent: Agent, env: Any) -> Yardstick | RiccatiYardstick:
     return Yardstick(env, agent.config.gamma, policy=agent.target_policy, d=d)
 
 
-def errors_of(agent: Agent, truth: Yardstick | RiccatiYardstick) -> dict[str, float]:
-    """Return every error of an agent that can be told from what it exposes (see `TruthCallback`)."""
+def errors_of(agent: Agent | SB3Policy, truth: Yardstick | RiccatiYardstick) -> dict[str, float]:
+    """Return every error of an agent, or of a model of SB3's, that can be told from what it exposes.
+
+    They are those that `TruthCallback` logs, by name without `truth/`.
+    """
     if isinstance(truth, RiccatiYardstick):
         with undisturbed(agent):
             return truth.errors_of(agent)
@@ -268,7 +273,7 @@ def _setting(agent: Agent, name: str, otherwise: Any) -> Any:
 
 
 @contextmanager
-def undisturbed(agent: Agent) -> Iterator[None]:
+def undisturbed(agent: Policy) -> Iterator[None]:
     """Put back what looking at an agent may move: attributes that are bound anew, and its generators."""
     attributes, numbers = dict(vars(agent)), agent.rng.bit_generator.state
     torch_generator = attributes.get("_torch_generator")
