@@ -97,7 +97,7 @@ def _boxes(space: Space[Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[st
     """Return the boxes that a space consists of, each with the names that lead to it."""
     if isinstance(space, spaces.Box):
         return [(path, space)]
-    if not isinstance(space, spaces.Dict):
+    if not isinstance(space, spaces.Dict) or not space.spaces:
         where = f" at {'.'.join(path)!r}" if path else ""
         raise SpaceError(f"the space{where} is {space}, expected a Box, or a Dict of Boxes")
     return [found for name, part in space.spaces.items() for found in _boxes(part, (*path, name))]

@@ -67,6 +67,32 @@ class Corridor(gymnasium.Env):
         return self.at, self.reward, self.at == self.length, self.at == self.limit, {"at": self.at}
 
 
+class Reach(gymnasium.Env):
+    """A goal task as gymnasium-robotics lays them out: a point in the plane is to come near one drawn anew."""
+
+    def __init__(self, limit=5):
+        box = gymnasium.spaces.Box
+        parts = {"observation": box(-np.inf, np.inf, (3,), np.float64), "achieved_goal": box(-2, 2, (2,), np.float64)}
+        self.observation_space = gymnasium.spaces.Dict({**parts, "desired_goal": box(-1, 1, (2,), np.float64)})
+        self.action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+        self.limit = limit
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.position, self.goal, self.steps = np.zeros(2), self.np_random.uniform(-1, 1, 2), 0
+        return self.seen(), {}
+
+    def seen(self):
+        parts = {"desired_goal": self.goal, "achieved_goal": self.position}
+        return {**parts, "observation": np.array([*self.position, self.steps / self.limit])}
+
+    def step(self, action):
+        self.position = np.clip(self.position + 0.5 * action, -2, 2)
+        self.steps += 1
+        distance = float(np.linalg.norm(self.position - self.goal))
+        return self.seen(), -distance, False, self.steps == self.limit, {"is_success": float(distance < 0.5)}
+
+
 class Drift(gymnasium.Env):
     """A random walk in the plane that its action pushes; without get_state, so that episodes are repeated."""
 

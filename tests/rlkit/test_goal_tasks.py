@@ -1,0 +1,135 @@
+"""Training where observations are dicts, as in goal tasks: one environment, or many in parallel."""
+
+from __future__ import annotations
+
+import csv
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import rlkit
+from rlkit import Agent, InvalidTransition, SpaceError, Trainer, VectorTrainer
+from rlkit.spaces import batch_flattener, flattener
+from tests.rlkit.helpers import Reach
+
+MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
+
+
+class Seeker(Agent):
+    """Goes straight to the goal, and sums up what it saw."""
+
+    def setup(self):
+        self.total = np.zeros(7)
+        self.ends = []
+
+    def act(self, observation, *, explore=False):
+        return self.act_batch({name: part[None] for name, part in observation.items()})[0]
+
+    def act_batch(self, observations, *, explore=True):
+        return np.clip(2 * (observations["desired_goal"] - observations["achieved_goal"]), -1, 1).astype(np.float32)
+
+    def update(self, t):
+        self.total += flattener(self.observation_space)(t.next_observation)
+        return {}
+
+    def update_batch(self, transitions, valid=None):
+        chosen = slice(None) if valid is None else valid
+        self.total += batch_flattener(self.observation_space)(transitions.next_observation)[chosen].sum(axis=0)
+        self.ends += transitions.next_observation["observation"][transitions.truncated, 2].tolist()
+        return {}
+
+
+def seeker(env):
+    return Seeker(
+        getattr(env, "single_observation_space", env.observation_space),
+        getattr(env, "single_action_space", env.action_space),
+        seed=0,
+    )
+
+
+def last_row(folder):
+    with (folder / "progress.csv").open() as stream:
+        return list(csv.DictReader(stream))[-1]
+
+
+def test_a_run_in_a_goal_task_resumes_to_the_bit(tmp_path):
+    straight = rlkit.train(seeker(Reach()), Reach(), steps=43, directory=tmp_path / "straight")
+    rlkit.train(seeker(Reach()), Reach(), steps=23, directory=tmp_path / "run")
+    resumed = rlkit.train(seeker(Reach()), Reach(), steps=43, directory=tmp_path / "run", resume=True)
+    assert resumed.step == straight.step == 43
+    assert resumed.agent.total.tobytes() == straight.agent.total.tobytes()
+    assert resumed.episodes.state_dict() == straight.episodes.state_dict()
+
+
+@pytest.mark.parametrize("mode", [None, *MODES])
+def test_successes_are_logged_under_sb3s_tag(tmp_path, mode):
+    """Of episodes of one step, those succeed whose goal is within a step and 0.5 of the start: here all but some."""
+    env = Reach(limit=1) if mode is None else SyncVectorEnv([lambda: Reach(limit=1)] * 3, autoreset_mode=mode)
+    agent = seeker(env)
+    trainer = rlkit.train(agent, env, steps=60, directory=tmp_path)
+    near = [total > -0.5 for total in trainer.episodes.returns]
+    assert 0 < sum(near) < len(near)
+    assert float(last_row(tmp_path)["rollout/success_rate"]) == pytest.approx(np.mean(near))
+
+
+def test_who_says_nothing_of_success_has_no_rate(tmp_path):
+    class Silent(Reach):
+        def step(self, action):
+            return *super().step(action)[:4], {}
+
+    trainer = rlkit.train(seeker(Silent()), Silent(), steps=20, directory=tmp_path)
+    assert trainer.episodes.count == 4
+    assert "rollout/success_rate" not in last_row(tmp_path)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parallel_goal_tasks_show_the_last_observation_of_an_episode(mode):
+    env = SyncVectorEnv([lambda n=n: Reach(limit=n) for n in (2, 3)], autoreset_mode=mode)
+    agent = seeker(env)
+    VectorTrainer(agent, env).run(30)
+    assert len(agent.ends) >= 10
+    assert set(agent.ends) == {1.0}  # the share of the episode that is over
+
+
+class BrokenReach(Reach):
+    """Gives something else, in one part of its n-th observation."""
+
+    def __init__(self, n, bad, part="desired_goal"):
+        super().__init__()
+        self.left, self.bad, self.part = n, bad, part
+
+    def seen(self):
+        self.left -= 1
+        return super().seen() if self.left else {**super().seen(), self.part: self.bad}
+
+
+@pytest.mark.parametrize("bad", [np.array([np.nan, 0]), np.array([0, -np.inf]), np.zeros(3), None])
+def test_a_part_that_is_wrong_is_named_and_not_learnt_from(bad):
+    env = BrokenReach(5, bad)
+    agent = seeker(env)
+    with pytest.raises(InvalidTransition, match="BrokenReach, step 4: the observation at 'desired_goal' is"):
+        Trainer(agent, env).run(9)
+    assert agent.total[6] == pytest.approx(0.2 + 0.4 + 0.6)
+    with pytest.raises(
+        InvalidTransition, match="BrokenReach, step 1: the observation after reset at 'desired_goal' is"
+    ):
+        Trainer(seeker(env), BrokenReach(1, bad)).run(9)
+
+
+def test_a_part_that_is_wrong_in_one_of_many_is_named():
+    env = SyncVectorEnv([Reach, lambda: BrokenReach(5, np.array([np.nan, 0]))])
+    with pytest.raises(InvalidTransition, match="step 7: the observations at 'desired_goal' are"):
+        VectorTrainer(seeker(env), env).run(20)
+
+
+def test_parallel_environments_of_other_dicts_are_refused():
+    class Odd(Reach):
+        def __init__(self):
+            super().__init__()
+            self.observation_space["word"] = gymnasium.spaces.Text(5)
+
+    env = SyncVectorEnv([Odd], observation_mode="same")
+    with pytest.raises(SpaceError, match="expected Discrete, Box or Dict of such"):
+        VectorTrainer(seeker(env), env)
