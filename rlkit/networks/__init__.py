@@ -5,6 +5,7 @@ from rlkit.networks.decay import param_groups
 from rlkit.networks.inputs import Inputs, dense
 from rlkit.networks.layers import NTKLinear, linear
 from rlkit.networks.passes import Passes, as_one_vector
+from rlkit.networks.residual import ResidualBlock
 from rlkit.networks.target import target_of, update_target
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Inputs",
     "NTKLinear",
     "Passes",
+    "ResidualBlock",
     "as_one_vector",
     "dense",
     "linear",
