@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlkit import Agent, CheckpointError, ConfigError, InvalidTransition, Transition
+from rlkit import Agent, CheckpointError, ConfigError, InvalidTransition, Trainer, Transition
+from rlkit.agents import DDPG
 from rlkit.replay import NStepReplay, PackedReplay, packed
 from rlkit.replay.memory import available_memory
 
@@ -84,19 +86,22 @@ def test_environments_that_run_in_parallel_have_returns_of_their_own():
     np.testing.assert_array_equal(rows["next_observation"][:, 0], [2, 52, 2, 53, 8, 53])
 
 
-def test_what_comes_after_a_cut_is_another_episode():
+@pytest.mark.parametrize("said", [True, False])
+def test_an_episode_that_was_left_is_not_crossed(said):
     buffer = PackedReplay(10, 1, 1, n_steps=3, gamma=0.5)
     episode(buffer, 0, [1.0, 2.0], "")
-    buffer.cut()
-    episode(buffer, 9, [4.0], "")
+    if said:
+        buffer.cut()
+    episode(buffer, 2 if said else 9, [4.0], "")
     rows = contents(buffer)
     np.testing.assert_array_equal(rows["reward"], [2.0, 2.0, 4.0])
     np.testing.assert_array_equal(rows["discount"], [0.25, 0.5, 0.5])
-    np.testing.assert_array_equal(rows["next_observation"][:, 0], [2, 2, 10])
+    np.testing.assert_array_equal(rows["next_observation"][:, 0], [2, 2, 3 if said else 10])
 
 
 steps = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(-8, 8), st.sampled_from(["", "", "", "t", "c", "cut"])), max_size=40
+    st.tuples(st.integers(0, 2), st.integers(-8, 8), st.sampled_from(["", "", "", "t", "c", "left", "cut"])),
+    max_size=40,
 )
 
 
@@ -163,6 +168,27 @@ def test_nothing_is_stored_that_has_another_shape_or_is_not_finite(broken, messa
     assert buffer.added == 4
 
 
+def test_a_run_that_is_stopped_with_rows_waiting_is_resumed_to_the_bit(tmp_path):
+    def trainer_of(folder=None):
+        env = gymnasium.make("Pendulum-v1")
+        options = {"n_steps": 4, "buffer_size": 150, "learning_starts": 50}
+        agent = DDPG.for_env(env, seed=0, network=(16,), batch_size=16, **options)
+        return Trainer(agent, env, directory=folder, log_every=10**6)
+
+    straight = trainer_of()
+    straight.run(250)
+    trainer_of(tmp_path).run(203)
+    resumed = trainer_of(tmp_path)
+    assert resumed.resume() == 203
+    assert list(resumed.agent.buffer._waiting[0]) == [200, 201, 202]
+    resumed.run(47)
+    one, other = (trainer.agent for trainer in (straight, resumed))
+    assert one.buffer._rows.tobytes() == other.buffer._rows.tobytes()
+    assert one.rng.bit_generator.state == other.rng.bit_generator.state
+    for a, b in zip(one.critic.parameters(), other.critic.parameters(), strict=True):
+        assert a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
+
+
 class Remembers(Agent):
     """An agent that does nothing but remember, in packed rows."""
 
@@ -173,40 +199,40 @@ class Remembers(Agent):
 SPACES = (spaces.Box(-9, 9, (4,)), spaces.Box(-9, 9, (2,)))
 
 
-def fill(buffer, rng, n):
-    """Add steps of three environments, in turn; now and then an episode ends."""
+def fill(buffer, seed, n, seen=None):
+    """Add steps of three environments, in turn, which go on from what was seen; return what is seen then."""
+    rng, seen = np.random.default_rng(seed), np.zeros((3, 4)) if seen is None else seen.copy()
     for i in range(n):
-        end = rng.random()
-        here, action, there = rng.normal(size=(3, 4))
-        buffer.add(here, action[:2], rng.normal(), there, end < 0.1, end > 0.9, i % 3)
+        end, (action, there) = rng.random(), rng.normal(size=(2, 4))
+        buffer.add(seen[i % 3], action[:2], rng.normal(), there, end < 0.1, end > 0.9, i % 3)
+        seen[i % 3] = there
+    return seen
 
 
 def test_a_buffer_in_a_checkpoint_goes_on_to_the_bit_with_its_waiting_rows(tmp_path):
     before = Remembers(*SPACES, seed=0)
-    fill(before.buffer, np.random.default_rng(3), 50)
-    assert sorted(before.buffer._waiting) == [0, 1, 2]
-    assert all(before.buffer._waiting.values())  # rows of all three wait
+    seen = fill(before.buffer, 5, 48)
+    assert [list(before.buffer._waiting[s]) for s in range(3)] == [[45], [43, 46], [41, 44, 47]]
     before.save(tmp_path / "agent.npz")
     after = Remembers.load(tmp_path / "agent.npz")
     for agent in (before, after):
-        fill(agent.buffer, np.random.default_rng(1), 20)
-    assert before.buffer.added == after.buffer.added == 70
+        fill(agent.buffer, 1, 21, seen)
+    assert before.buffer.added == after.buffer.added == 69
     assert before.buffer._rows.tobytes() == after.buffer._rows.tobytes()
     one, other = (agent.buffer.sample(32, np.random.default_rng(2)) for agent in (before, after))
     assert all(a.numpy().tobytes() == b.numpy().tobytes() for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("n", [4, 10, 27])
+@pytest.mark.parametrize("n", [6, 12, 27])
 def test_a_full_buffer_goes_on_to_the_bit_from_what_was_saved(n):
-    before, after = (PackedReplay(10, 4, 2, n_steps=5) for _ in range(2))
-    fill(before, np.random.default_rng(n), n)
-    fill(after, np.random.default_rng(5), 13)  # whatever was there goes
+    before, after = (PackedReplay(12, 4, 2, n_steps=5) for _ in range(2))
+    seen = fill(before, n, n)
+    fill(after, 5, 13)  # whatever was there goes
     state = before.state_dict()
     after.load_state_dict({**state, "rows": state["rows"].copy()})
     for buffer in (before, after):
-        fill(buffer, np.random.default_rng(1), 7)
+        fill(buffer, 1, 7, seen)
     assert before.added == after.added == n + 7
-    assert contents(before).keys() == contents(after).keys()
     for a, b in zip(contents(before).values(), contents(after).values(), strict=True):
         assert a.tobytes() == b.tobytes()
 
@@ -215,7 +241,7 @@ def test_a_file_is_as_large_as_the_rows_in_use(tmp_path):
     agent = Remembers(*SPACES, seed=0)
     sizes = []
     for n in (0, 1000, 1000):
-        fill(agent.buffer, np.random.default_rng(n), n)
+        fill(agent.buffer, n, n)
         agent.save(tmp_path / "agent.npz")
         sizes.append((tmp_path / "agent.npz").stat().st_size)
     row = 4 * (4 + 2 + 1 + 1 + 4)
@@ -226,7 +252,7 @@ def test_a_file_is_as_large_as_the_rows_in_use(tmp_path):
 
 def test_a_saved_buffer_of_another_shape_is_refused():
     saved = PackedReplay(10, 4, 2)
-    fill(saved, np.random.default_rng(0), 5)
+    fill(saved, 0, 5)
     with pytest.raises(CheckpointError, match=r"buffer\.rows is float32 \(5, 12\), expected float32 \(5, 10\)"):
         PackedReplay(10, 3, 2).load_state_dict(saved.state_dict())
 
