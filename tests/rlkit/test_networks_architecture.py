@@ -116,7 +116,7 @@ def moment_through_20_layers(kind, seed):
 
 @pytest.mark.parametrize("kind", ["he", "orthogonal", "ntk"])
 def test_twenty_relu_layers_keep_the_second_moment(kind):
-    # One network's is scattered by a factor of e^0.5 (he) or e^0.35 (orthogonal), over 40 seeds: the mean of 8 is taken.
+    # One network's is scattered, over 40 seeds, by a factor of e^0.5 (he) or e^0.35 (orthogonal): so the mean of 8.
     logarithms = [math.log(moment_through_20_layers(kind, seed)) for seed in range(8)]
     assert 0.5 < math.exp(np.mean(logarithms)) < 1.5
 
