@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rlkit.envs.linear_quadratic import LinearQuadratic as LinearQuadratic
     from rlkit.envs.mountain_car import MountainCar as MountainCar
     from rlkit.envs.point_maze.env import PointMaze as PointMaze
+    from rlkit.envs.point_maze.pictures import plot_maze as plot_maze
 
 _HOME = {
     "AccessControl": "rlkit.envs.chains.access_control",
@@ -45,6 +46,7 @@ _HOME = {
     "RandomWalk": "rlkit.envs.chains.random_walk",
     "Rules": "rlkit.envs.gridworld.rules",
     "maze": "rlkit.envs.gridworld.maze",
+    "plot_maze": "rlkit.envs.point_maze.pictures",
     "render_grid": "rlkit.envs.gridworld.pictures.render",
     "shipped_maps": "rlkit.envs.gridworld.maps",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "RandomWalk",
     "Rules",
     "maze",
+    "plot_maze",
     "render_grid",
     "shipped_maps",
 ]

@@ -7,7 +7,7 @@ import operator
 import zlib
 from functools import cached_property
 from os import PathLike
-from typing import Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import gymnasium
 import numpy as np
@@ -16,14 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlkit.config import check_count
 from rlkit.envs.gridworld.drawing.legend import Legend
-from rlkit.envs.gridworld.layout import GridMap
+from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.loading import make_layout
 from rlkit.envs.gridworld.rules import Rules
+from rlkit.envs.point_maze.aim import Aim, Reference, make_aim
 from rlkit.envs.point_maze.motion import TERMINAL
 from rlkit.envs.point_maze.shortest import length_left
 from rlkit.envs.point_maze.stepping import take_step
-from rlkit.envs.point_maze.world import Aim, Maze, refuse_what_has_no_meaning
+from rlkit.envs.point_maze.world import Maze, refuse_what_has_no_meaning
 from rlkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rlkit.envs.point_maze.pictures import Frames
 
 Floats = NDArray[np.float64]
 _MOST_AIMS = 1000  # goals whose shortest ways are kept
@@ -117,6 +121,8 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         self._set_spaces()
         self._state, self._cell = np.zeros(5), np.zeros(2, np.int64)  # x, y, velocities, length of the way left
         self._goal_cell: tuple[int, int] | None = None  # if it is drawn
+        self._trail: list[tuple[float, float]] = []  # where the episode has been, for pictures
+        self._frames: Frames | None = None
         self._steps, self._running = 0, False
 
     def _set_spaces(self) -> None:
@@ -156,6 +162,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         (x, y), (row, column) = self._state[:2].tolist(), self._cell.tolist()
         self._observation = np.concatenate([self._state[:4], self._aim.goal_ahead(x, y, row, column)])
         self._state[4] = length_left(*self._world[2:], x, y, row, column) if self.reward == "dense" else 0.0
+        self._trail, self._frames = [(x, y)], None if self.goal == "random" else self._frames
         self._steps, self._running = 0, True
 
     def _drawn(self, cells: NDArray[np.int64]) -> tuple[int, int]:
@@ -175,7 +182,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         if goal not in self._aims:
             if len(self._aims) >= _MOST_AIMS:
                 self._aims.clear()
-            self._aims[goal] = self.maze.aim(goal)
+            self._aims[goal] = make_aim(self.maze, goal)
         self._aim = aim = self._aims[goal]
         self._world = (aim.kind, aim.pays, aim.no_way, *aim.ways.map)
 
@@ -231,6 +238,8 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         truncated = self._steps == self._limit and not terminated
         self._running = not (terminated or truncated)
         self._observation[:4] = self._state[:4]
+        if self.render_mode is not None:
+            self._trail.append((self._state[0], self._state[1]))
         return self._observation.copy(), reward, terminated, truncated, {"is_success": success}
 
     def _checked(self, action: ArrayLike) -> tuple[float, float]:
@@ -248,6 +257,59 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         boundary = self.maze.layout.rules.boundary_reward
         bump = math.nan if boundary is None else boundary
         return self.dt, self.acceleration, self.max_speed, bump, self.reward == "dense"
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return a picture of the episode so far, uint8 `(height, width, 3)`; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        if self._frames is None:
+            from rlkit.envs.point_maze.pictures import Frames
+
+            self._frames = Frames(self.layout)
+        return self._frames.frame(np.array(self._trail))
+
+    def reference(self, cell: tuple[int, int] | None = None) -> Reference:
+        """Return the shortest way to a goal from the middle of a cell (row, column); for None, of the first start.
+
+        Raises:
+            ConfigError: no way leads from there, or the goal is drawn and no episode has begun.
+        """
+        row, column = self.maze.starts[0].tolist() if cell is None else map(operator.index, cell)
+        x, y = self.maze.centre_of(row, column)
+        return self._current_aim.reference(x, y, *self.maze.cell_of(x, y))
+
+    def stretch(self, places: ArrayLike) -> float:
+        """Return how long a run was by the shortest: 1 is perfect.
+
+        What counts is the way from each place to the next and, where it ended short of a goal, the shortest way on.
+
+        Args:
+            places: x and y, or whole observations, from the first to the last, float `(T, 2 or more)`.
+
+        Raises:
+            ConfigError: they are no such array, or one of its ends is in a wall, or it begins in a goal.
+        """
+        return self._current_aim.stretch(places)
+
+    def distance_field(self, resolution: int = 8) -> Floats:
+        """Return the length of the shortest way to a goal from everywhere, float64 `(H, W)` times the resolution.
+
+        Row 0 is the top. NaN in walls, and wherever no way leads from.
+        """
+        return self._current_aim.field(check_count("resolution", resolution))
+
+    @property
+    def layout(self) -> Layout:
+        """The drawing under its rules; if the goal is drawn, with the episode's."""
+        return self._current_aim.layout
+
+    @property
+    def _current_aim(self) -> Aim:
+        if "_aim" not in self.__dict__:
+            if self.goal == "random":
+                raise ConfigError("PointMaze: the goal is drawn at the start of each episode; call reset() first")
+            self._aim_at(None)
+        return self._aim
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, as plain numbers, lists and dicts, fit for JSON."""
@@ -278,6 +340,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
                 self._aim_at(self._goal_cell)
                 self._state[:], self._cell[:] = state["state"], state["cell"]
                 self._observation = np.concatenate([self._state[:4], state["goal_ahead"]])
+                self._trail, self._frames = [(self._state[0], self._state[1])], None
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"PointMaze.set_state: not a state of this maze: {error!r}") from error
         self._steps, self._np_random_seed, self._running = steps, seed, running

@@ -64,7 +64,7 @@ class Maze:
         return min(around, key=lambda cell: bool(self.kind[cell] == TERMINAL))
 
     @cached_property
-    def _goal(self) -> NDArray[np.bool_]:
+    def is_drawn_goal(self) -> NDArray[np.bool_]:
         """Which cells of the drawing are goals, bool `(H, W)`."""
         return np.asarray(goal_codes(self.layout)[self.layout.grid.codes])
 
@@ -80,7 +80,7 @@ class Maze:
         table = np.where(layout.wall, WALL, np.where(layout.terminal, TERMINAL, FREE)).astype(np.uint8)
         kind = table[layout.grid.codes]
         if self.drawn_goal:
-            kind[self._goal] = FREE
+            kind[self.is_drawn_goal] = FREE
         return kind
 
     @cached_property
@@ -88,7 +88,7 @@ class Maze:
         """What entering each cell pays, float64 `(H, W)`."""
         pays = self.layout.enter_reward[self.layout.grid.codes]
         if self.drawn_goal:
-            pays[self._goal] = self.layout.rules.step_reward
+            pays[self.is_drawn_goal] = self.layout.rules.step_reward
         return pays
 
     @cached_property
@@ -104,7 +104,7 @@ class Maze:
         Those are all from which the first start can be reached, but starts and forbidden cells.
         """
         if not self.drawn_goal:
-            return np.argwhere(self._goal)
+            return np.argwhere(self.is_drawn_goal)
         free = (self.kind == FREE) & ~self._forbidden
         cells = np.argwhere(free)
         lengths = ShortestWays(self.corners, self.starts[:1]).distances(self.centres_of(cells), cells)
@@ -118,11 +118,11 @@ class Maze:
     @cached_property
     def corners(self) -> Corners:
         """The corners of walls and holes, and of forbidden cells if every start has a way around them."""
-        blocked = (self.kind != FREE) & ~self._goal
+        blocked = (self.kind != FREE) & ~self.is_drawn_goal
         starts = self.starts[~self._forbidden[tuple(self.starts.T)]]
         for closed in (blocked | self._forbidden, blocked):
             corners = Corners(closed.astype(np.uint8))
-            lengths = ShortestWays(corners, np.argwhere(self._goal)).distances(self.centres_of(starts), starts)
+            lengths = ShortestWays(corners, np.argwhere(self.is_drawn_goal)).distances(self.centres_of(starts), starts)
             if np.isfinite(lengths).all():
                 return corners
         row, column = starts[int(np.argmax(np.isinf(lengths)))].tolist()
@@ -130,66 +130,6 @@ class Maze:
             f"PointMaze: no way leads from ({row}, {column}) to a goal; unlike a grid's diagonal moves, the point "
             f"does not pass between two walls that touch at a corner"
         )
-
-    def aim(self, goal: tuple[int, int] | None) -> Aim:
-        """Return what an episode is about whose goal was drawn; or, for None, is any of the drawing's."""
-        if goal is None:
-            return Aim(self, ShortestWays(self.corners, self.goals), self.kind, self.pays)
-        kind, pays = self.kind.copy(), self.pays.copy()
-        kind[goal] = FREE if self.layout.rules.continuing else TERMINAL
-        pays[goal] = self.layout.rules.goal_reward
-        return Aim(self, ShortestWays(self.corners, np.array([goal])), kind, pays)
-
-
-@dataclass(frozen=True, eq=False)
-class Aim:
-    """The goals of an episode, and the shortest ways there.
-
-    Attributes:
-        maze: whose goals they are.
-        ways: the shortest ways that enter neither holes nor, if every start has such a way, forbidden cells.
-        kind, pays: as the maze's, under these goals.
-    """
-
-    maze: Maze
-    ways: ShortestWays
-    kind: NDArray[np.uint8]
-    pays: Floats
-
-    @cached_property
-    def is_goal(self) -> NDArray[np.bool_]:
-        """Which cells are goals, bool `(H, W)`."""
-        is_goal = np.zeros(self.kind.shape, bool)
-        is_goal[tuple(self.ways.goals.T)] = True
-        return is_goal
-
-    def goal_ahead(self, x: float, y: float, row: int, column: int) -> Floats:
-        """Return x and y of the middle of the goal that the shortest way leads to; of the first if there is no way."""
-        goals = self.ways.goals
-        if len(goals) == 1:
-            return np.array(self.maze.centre_of(*goals[0].tolist()))
-        places = self.maze.centres_of(goals)
-        end = self.ways.path(x, y, row, column)[-1]
-        return np.asarray(places[np.abs(places - end).max(axis=1).argmin()])
-
-    @cached_property
-    def no_way(self) -> Floats:
-        """What counts as the distance in cells that no way leads from, else inf, float64 `(H, W)`.
-
-        It is the most from any of the cells around: so going in is no progress, and coming out is worth what it is.
-        """
-        from scipy.ndimage import binary_dilation, label
-
-        cells = np.argwhere(self.kind != WALL)
-        distance = np.full(self.kind.shape, np.nan)  # [H, W], NaN in walls
-        distance[tuple(cells.T)] = self.ways.distances(self.maze.centres_of(cells), cells)
-        distance[self.ways.corners.blocked.astype(bool) & (self.kind != WALL)] = np.inf
-        parts, count = label(np.isinf(distance))
-        instead = np.full(self.kind.shape, np.inf)
-        for part in range(1, count + 1):
-            around = binary_dilation(parts == part) & np.isfinite(distance)
-            instead[parts == part] = distance[around].max(initial=0.0)
-        return instead
 
 
 def refuse_what_has_no_meaning(layout: Layout) -> None:

@@ -157,7 +157,7 @@ class Painter:
         return np.where(valued[..., None], self._scale(self._shown_values), plain) if valued.any() else plain
 
     @cached_property
-    def _origin(self) -> tuple[int, int]:
+    def origin(self) -> tuple[int, int]:
         """(x, y) of the board's upper left corner."""
         lines = self.title.split("\n") if self.title else []
         top = 12 + sum(26 if line == lines[0] else 20 for line in lines) + (4 if lines else 0)
@@ -175,7 +175,7 @@ class Painter:
     @cached_property
     def _background(self) -> Image.Image:
         height, width = (side * self.cell for side in self.codes.shape)
-        x, y = self._origin
+        x, y = self.origin
         bar = 92 if np.isfinite(self._shown_values).any() else 12
         text_width = max(
             (sprites.font(_title_size(k)).getlength(_plain(line)) for k, line in enumerate(self.title.split("\n"))),
@@ -222,7 +222,7 @@ class Painter:
     def _write_ticks(self, picture: Image.Image) -> None:
         if self._tick_step is None:
             return
-        pen, (x, y), scale = ImageDraw.Draw(picture), self._origin, self.cell / self.stride
+        pen, (x, y), scale = ImageDraw.Draw(picture), self.origin, self.cell / self.stride
         font = sprites.font(11)
         for column in range(0, self.layout.shape[1], self._tick_step):
             pen.text(
@@ -265,7 +265,7 @@ class Painter:
         self, picture: Image.Image, sprite: Image.Image, row: int, column: int, place: tuple[float, float] = (0.5, 0.5)
     ) -> None:
         """Lay a sprite with its middle over a place in a drawn cell: shares of its width and height."""
-        x, y = self._origin
+        x, y = self.origin
         left = round(x + (column + place[0]) * self.cell - sprite.width / 2)
         upper = round(y + (row + place[1]) * self.cell - sprite.height / 2)
         picture.paste(sprite, (left, upper), sprite)
@@ -290,7 +290,7 @@ class Painter:
             end = ((end_column + 0.5) * side, (end_row + 0.5) * side)
             sprites.curve(pen, begin, end, centre, max(0.035 * side, 1.2 * finer), colour)
         overlay = overlay.resize((overlay.width // finer, overlay.height // finer), Image.Resampling.BOX)
-        picture.paste(overlay, self._origin, overlay)
+        picture.paste(overlay, self.origin, overlay)
 
     def _mark(self, picture: Image.Image) -> None:
         """Draw goals and starts; while they are few, no smaller than can be seen."""
@@ -332,7 +332,7 @@ class Painter:
     def _write_numbers(self, picture: Image.Image) -> None:
         if not self._number_font:
             return
-        pen, (x, y), font = ImageDraw.Draw(picture), self._origin, sprites.font(self._number_font)
+        pen, (x, y), font = ImageDraw.Draw(picture), self.origin, sprites.font(self._number_font)
         height = 0.5 if self._policy is None else 0.82
         hatched = np.array([cell.kind == "forbidden" for cell in self.layout.grid.legend])[self.codes]
         for row, column in np.argwhere(np.isfinite(self._shown_values)).tolist():
