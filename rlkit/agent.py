@@ -103,6 +103,11 @@ class Agent(Policy):
         """Return the action values `[N, A]` of N observations, stacked; None, as here, if it has none."""
         return None
 
+    def q_values(self, observations: Any, actions: Any) -> NDArray[Any] | None:
+        """Return the values `[N]` of N observations and actions, both stacked: here out of `action_values`, or None."""
+        values = self.action_values(observations)
+        return None if values is None else values[np.arange(len(values)), np.asarray(actions) - self.action_space.start]
+
     def state_values(self, observations: Any) -> NDArray[Any] | None:
         """Return the values `[N]` of N observations: here the largest action values, None if it has none."""
         values = self.action_values(observations)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
+import numpy as np
+from numpy.typing import NDArray
 
+from rlkit.agent import Agent
 from rlkit.callbacks import Callback, Episode
 from rlkit.config import check_count
+from rlkit.errors import ConfigError, SpaceError
+from rlkit.film import Film
 from rlkit.policy import Policy
+from rlkit.spaces import keeper, stack
 from rlkit.trainer import Trainer
+from rlkit.transition import Transition
 
 
 def evaluate(
@@ -31,34 +40,137 @@ def evaluate(
     check_count("max_steps", max_steps)
     finished = []
     for number in range(1, episodes + 1):
-        observation, _ = env.reset(seed=seed if number == 1 else None)
-        total, length, ended = 0.0, 0, False
-        while not ended and length < max_steps:
-            observation, reward, terminated, truncated, _ = env.step(policy.act(observation))
-            total, length, ended = total + float(reward), length + 1, terminated or truncated
+        total, length = 0.0, 0
+        for transition, _ in play(policy, env, seed=seed if number == 1 else None, max_steps=max_steps):
+            total, length = total + transition.reward, length + 1
         finished.append(Episode(total, length, number))
     return finished
 
 
-class Evaluation(Callback):
-    """Evaluates the agent while it learns, and logs SB3's `eval/mean_reward` and `eval/mean_ep_length`.
+def play(
+    policy: Policy, env: gymnasium.Env[Any, Any], *, seed: int | None = None, max_steps: int = 100_000
+) -> Iterator[tuple[Transition, dict[str, Any]]]:
+    """Act as best the policy can through one episode; yield every step, and what the environment adds to it.
+
+    One that has not ended by itself after `max_steps` counts as truncated.
+    """
+    keep = keeper(env.observation_space)
+    seen, _ = env.reset(seed=seed)
+    observation, ended, length = keep(seen), False, 0
+    while not ended:
+        action = policy.act(observation)
+        seen, reward, terminated, truncated, info = env.step(action)
+        length += 1
+        following, over = keep(seen), bool(truncated or length == max_steps)
+        yield Transition(observation, action, float(reward), following, bool(terminated), over), info
+        observation, ended = following, terminated or over
+
+
+def q_bias(agent: Agent, episode: Sequence[Transition]) -> NDArray[np.float64] | None:
+    """Return Q(s, a) minus the discounted return that followed, of each step of an episode, float64 `(T,)`.
+
+    Fujimoto et al. (2018), section 4, plot both. Where the episode was cut short, its last observation's value stands
+    for the rest of the return.
 
     Args:
-        env: an environment of its own, like the one trained in.
+        agent: whose values; None is returned if it has none (`Agent.q_values`), or none that are discounted.
+        episode: all its steps, in order, taken by what the agent does without exploring.
+    """
+    space, last = agent.observation_space, episode[-1]
+    actions = [t.action for t in episode]
+    observations = [t.observation for t in episode]
+    if not last.terminated:
+        observations.append(last.next_observation)
+        actions.append(agent.act(last.next_observation))
+    values = agent.q_values(stack(space, observations), np.array(actions))  # [T] or [T + 1]
+    if values is None or agent.average_reward is not None:
+        return None
+    following = 0.0 if last.terminated else float(values[-1])
+    returns = np.empty(len(episode))
+    for i in reversed(range(len(episode))):
+        returns[i] = following = episode[i].reward + agent.config.gamma * following
+    return np.asarray(values[: len(episode)], np.float64) - returns
+
+
+class Evaluation(Callback):
+    """Evaluates the agent while it learns, acting as best it can, in an environment of its own.
+
+    It logs SB3's `eval/mean_reward`, `eval/mean_ep_length` and, where the environment says what a success is,
+    `eval/success_rate`; and where the agent has action values, `eval/q_bias`: by how much they exceed, on average, the
+    discounted returns that really follow (`q_bias`). The first episode goes to TensorBoard as `eval/episode`, and
+    to `evaluation.gif` or `evaluation.png` in the run's folder: as an animation if the environment's `render_mode` is
+    `"rgb_array"`, otherwise as curves of what was seen, done and paid.
+
+    Args:
+        env: an environment like the one trained in, but another.
         every: steps between evaluations.
         episodes: episodes an evaluation, always from the same seed.
+        max_steps: end an episode that has not ended by itself after so many steps.
+        picture: whether to show the first episode.
 
     Raises:
-        ConfigError: `every` or `episodes` is not a whole number of at least 1.
+        ConfigError: `every`, `episodes` or `max_steps` is not a whole number of at least 1; or, when a run begins, the
+            environment is the one trained in.
+        SpaceError: this is not one environment.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], *, every: int = 10_000, episodes: int = 10) -> None:
+    def __init__(
+        self,
+        env: gymnasium.Env[Any, Any],
+        *,
+        every: int = 10_000,
+        episodes: int = 10,
+        max_steps: int = 100_000,
+        picture: bool = True,
+    ) -> None:
+        if not isinstance(env, gymnasium.Env):
+            raise SpaceError(f"Evaluation: the environment is a {type(env).__name__}, expected one gymnasium.Env")
         self.env = env
         self.every: int = check_count("every", every)
         self.episodes = check_count("episodes", episodes)
+        self.max_steps = check_count("max_steps", max_steps)
+        self.picture = picture
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Make sure that evaluating leaves the run alone."""
+        if self.env.unwrapped is trainer.env.unwrapped:
+            raise ConfigError("Evaluation: the environment is the one trained in, expected another one like it")
 
     def on_every(self, trainer: Trainer) -> None:
         """Evaluate."""
-        finished = evaluate(trainer.agent, self.env, episodes=self.episodes)
-        trainer.logger.scalar("eval/mean_reward", sum(e.reward for e in finished) / len(finished), trainer.step)
-        trainer.logger.scalar("eval/mean_ep_length", sum(e.length for e in finished) / len(finished), trainer.step)
+        film = Film(self.env) if self.picture and trainer.folder is not None else None
+        found = [self._one(trainer.agent, number, film) for number in range(self.episodes)]
+        row = {
+            "eval/mean_reward": np.mean([one.total for one in found]),
+            "eval/mean_ep_length": np.mean([one.length for one in found]),
+        }
+        if successes := [one.success for one in found if one.success is not None]:
+            row["eval/success_rate"] = np.mean(successes)
+        if biases := [one.bias for one in found if one.bias is not None]:
+            row["eval/q_bias"] = np.concatenate(biases).mean()
+        trainer.logger.scalars({tag: float(value) for tag, value in row.items()}, trainer.step)
+        if film is not None and trainer.folder is not None:
+            film.show(trainer.logger, "eval/episode", trainer.folder.path / "evaluation", trainer.step)
+
+    def _one(self, agent: Agent, number: int, film: Film | None) -> _Found:
+        steps: list[Transition] = []
+        success = None
+        note = _nothing if film is None or number else film.note
+        for transition, info in play(agent, self.env, seed=None if number else 0, max_steps=self.max_steps):
+            note(transition)
+            steps.append(transition)
+            success = info.get("is_success")
+        total = sum(t.reward for t in steps)
+        return _Found(total, len(steps), None if success is None else float(success), q_bias(agent, steps))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    total: float
+    length: int
+    success: float | None
+    bias: NDArray[np.float64] | None
+
+
+def _nothing(transition: Transition) -> None:
+    pass

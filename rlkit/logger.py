@@ -65,11 +65,11 @@ class Logger:
 
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, format="PNG", compress_level=1)
-        self._encoded_image(tag, stream.getvalue(), image.shape, step)
+        self.encoded_image(tag, stream.getvalue(), image.shape, step)
 
     def gif(self, tag: str, frames: Sequence[NDArray[np.uint8]], step: int, *, frames_per_second: float = 10) -> None:
         """Record an animation, each frame uint8 `[H, W, 3]`, which TensorBoard plays among the images."""
-        self._encoded_image(tag, encode_gif(frames, frames_per_second=frames_per_second), frames[0].shape, step)
+        self.encoded_image(tag, encode_gif(frames, frames_per_second=frames_per_second), frames[0].shape, step)
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
         """Record a text in Markdown."""
@@ -133,7 +133,8 @@ class Logger:
         if self.console:
             print(format_table({**row, "step": self._row_step}), flush=True)
 
-    def _encoded_image(self, tag: str, encoded: bytes, shape: tuple[int, ...], step: int) -> None:
+    def encoded_image(self, tag: str, encoded: bytes, shape: tuple[int, ...], step: int) -> None:
+        """Record a picture that is a PNG or GIF already, of shape `[H, W, ...]`."""
         if self._events is None:
             return
         from tensorboard.compat.proto.summary_pb2 import Summary

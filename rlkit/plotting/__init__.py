@@ -8,6 +8,7 @@ Every function returns a `matplotlib.figure.Figure`: `save` it, turn it into pix
 from __future__ import annotations
 
 from rlkit.plotting.curves import plot_convergence, plot_errors, plot_learning
+from rlkit.plotting.episode import plot_episode
 from rlkit.plotting.figures import save, show, to_image
 from rlkit.plotting.grids import Geometry, plot_q, plot_values
 from rlkit.plotting.heatmap import heat_map
@@ -16,6 +17,7 @@ __all__ = [
     "Geometry",
     "heat_map",
     "plot_convergence",
+    "plot_episode",
     "plot_errors",
     "plot_learning",
     "plot_q",

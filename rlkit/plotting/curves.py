@@ -66,7 +66,7 @@ def plot_convergence(
             axes.axhline(level, color="#343a40", linewidth=1, linestyle=":", label=f"{label} {level:g}", zorder=3)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(fontsize=8, frameon=False, loc="best")
-        _tidy(axes)
+        tidy(axes)
     if title is not None:
         above.set_title(title, fontsize=11)
     return figure
@@ -105,7 +105,7 @@ def plot_learning(
             axes.set_yscale("log")
         axes.plot(columns[step][there], columns[name][there], color=COLOURS[index % len(COLOURS)], linewidth=1.3)
         axes.set_title(name, fontsize=9, loc="left", color="#333333")
-        _tidy(axes)
+        tidy(axes)
     panels[-1].set_xlabel(step)
     if title is not None:
         figure.suptitle(title, fontsize=11)
@@ -151,7 +151,7 @@ def plot_errors(
     for meaning, style in drawn.items():
         axes.plot([], [], color="#495057", linestyle=style, linewidth=1.0, label=meaning)
     axes.legend(fontsize=8, frameon=False, loc="best")
-    _tidy(axes)
+    tidy(axes)
     if title is not None:
         axes.set_title(title, fontsize=11)
     return figure
@@ -178,7 +178,8 @@ def _curve(axes: Axes, columns: _Columns, field: str, colour: str, **style: Any)
     axes.plot(steps, drawable, color=colour, linewidth=1.4, **style)
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Give axes a light grid, and no frame but for the two axes."""
     axes.grid(color="#e9ecef", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8, color="#adb5bd")
