@@ -115,13 +115,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[""], help="only who has one of these in the name")
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--steps", type=int, default=500, help="steps of a turn; ten times as many without updates")
+    parser.add_argument("--long", nargs=2, metavar=("AGENT", "SEED"), help="a million steps of HalfCheetah-v5")
+    parser.add_argument("--out", type=Path, default=Path("runs/long"), help="where those are written to")
+    parser.add_argument("--report", action="store_true", help="the table of what is written there")
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)
-    contestants = [each for each in CONTESTANTS if any(part in each.name for part in arguments.only)]
-    for title, setting in COLUMNS.items():
-        if any(part in title for part in arguments.columns):
-            every = arguments.steps if setting.learns else 10 * arguments.steps
-            compare(title, setting, contestants, arguments.turns, every)
+    if arguments.long or arguments.report:
+        from benchmarks import ddpg_long
+
+        if arguments.long:
+            ddpg_long.run(arguments.long[0], int(arguments.long[1]), arguments.out)
+        ddpg_long.report(arguments.out)
+    else:
+        contestants = [each for each in CONTESTANTS if any(part in each.name for part in arguments.only)]
+        for title, setting in COLUMNS.items():
+            if any(part in title for part in arguments.columns):
+                every = arguments.steps if setting.learns else 10 * arguments.steps
+                compare(title, setting, contestants, arguments.turns, every)
 
 
 if __name__ == "__main__":
