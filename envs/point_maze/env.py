@@ -32,18 +32,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _MOST_AIMS = 1000  # goals whose shortest ways are kept
 
-MEDIUM = """
-# # # # # # # #
-# S . # # . . #
-# . . # . . . #
-# # . . . # # #
-# . . # . . . #
-# . # . . # . #
-# . . . # . G #
-# # # # # # # #
-"""
-"""The medium maze of D4RL (Fu et al. 2020, Maze2D), start at its upper left, goal at its lower right."""
-
 
 class MazeRules(TypedDict, total=False):
     """The rules of a grid that a maze has too."""
@@ -91,7 +79,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
 
     def __init__(
         self,
-        map: str | PathLike[str] | GridMap | ArrayLike = MEDIUM,
+        map: str | PathLike[str] | GridMap | ArrayLike = "sutton-barto-8.1",
         *,
         rules: str | Rules | None = None,
         legend: Legend = (),

@@ -190,6 +190,6 @@ def test_a_painter_draws_the_agent_where_it_is():
     painter = Painter(GridWorld(". .\n. G", continuing=True).layout)
     plain = painter.frame()
     changed = np.argwhere((painter.frame(3) != plain).any(axis=2))
-    x, y = painter._origin
+    x, y = painter.origin
     middle = (changed.min(axis=0) + changed.max(axis=0)) / 2
     np.testing.assert_allclose(middle, [y + 1.5 * painter.cell, x + 1.5 * painter.cell], atol=4)
