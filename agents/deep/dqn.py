@@ -197,7 +197,7 @@ class DQN(ReplayAgent):
     @torch.no_grad()
     def action_values(self, observations: Any) -> NDArray[np.float32]:
         """Return q of N observations, float32 `(N, A)`."""
-        return self._q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy()
+        return self._q(self._online, torch.from_numpy(self.inputs.read(observations))).numpy().copy()
 
     def _preferences(self, observation: Any) -> NDArray[np.float32]:
         """Return the action values of one observation, `(A,)`, but for what dueling adds to all of them."""

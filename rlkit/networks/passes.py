@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from rlkit.errors import ConfigError
 
 Row = NDArray[np.float32]
-_backward = torch.ops.aten
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.default
+_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
 
 
 class Differentiable(Protocol):
@@ -32,13 +34,13 @@ class Differentiable(Protocol):
     n_weights: int
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
+        """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`: good until the next call."""
 
     def backward(self, slope: Tensor) -> None:
         """Write to `slope` that of a loss with this slope in the outputs `(N, n_outputs)` of the last `forward`."""
 
     def slope_of_input(self, slope: Tensor) -> Tensor:
-        """Return that in the inputs, `(N, n_inputs)`, instead: what goes into the parameters' is never worked out."""
+        """Return that in the inputs, `(N, n_inputs)`, instead, good until the next call: the parameters' is not."""
 
     def of_one(self, x: Row) -> Row:
         """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`."""
@@ -74,7 +76,7 @@ class Passes:
         self.theta, self.slope, self.n_weights = as_one_vector(network)
         self.weights: Row = self.theta.numpy()
         self.gradient: Row = self.slope.numpy()
-        self._layers = [_WRITTEN_OUT[type(layer)](layer) for layer in network]
+        self._layers = [_written_out(layer) for layer in network]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs `(N, n_outputs)` for inputs `(N, n_inputs)`."""
@@ -163,7 +165,27 @@ def as_one_vector(module: nn.Module) -> tuple[Tensor, Tensor, int]:
     return theta, slope, sum(parameter.numel() for parameter in parameters if parameter.ndim > 1)
 
 
-class _Linear:
+class _Layer:
+    """A layer's passes, into memory of its own, which is good until the next one of the same kind."""
+
+    out = torch.empty(0, 0)
+    back_slope = torch.empty(0, 0)
+
+    def _room_for_out(self, n: int, width: int) -> Tensor:
+        if len(self.out) != n:
+            self.out = torch.empty(n, width)
+        return self.out
+
+    def _room_for_back(self, like: Tensor) -> Tensor:
+        if self.back_slope.shape != like.shape:
+            self.back_slope = torch.empty_like(like, memory_format=torch.contiguous_format)
+        return self.back_slope
+
+    def learn(self, slope: Tensor) -> None:
+        """Write the parameters' slope; here there are none."""
+
+
+class _Linear(_Layer):
     def __init__(self, layer: nn.Linear) -> None:
         self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
         self.weight_slope, self.bias_slope = layer.weight.grad, layer.bias.grad
@@ -172,14 +194,14 @@ class _Linear:
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        return torch.addmm(self.bias, x, self.transposed)
+        return torch.addmm(self.bias, x, self.transposed, out=self._room_for_out(len(x), len(self.bias)))
 
     def learn(self, slope: Tensor) -> None:
         torch.mm(slope.t(), self.x, out=self.weight_slope)
         torch.sum(slope, 0, out=self.bias_slope)
 
     def back(self, slope: Tensor) -> Tensor:
-        return slope.mm(self.weight)
+        return torch.mm(slope, self.weight, out=self._room_for_back(self.x))
 
     def of_one(self, x: Row) -> Row:
         out: Row = self.array @ x
@@ -187,7 +209,29 @@ class _Linear:
         return out
 
 
-class _LayerNorm:
+class _LinearToOne(_Linear):
+    """A linear layer with a single output: for NumPy's products with a vector, torch takes several times as long."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer)
+        assert self.weight_slope is not None
+        self.slope_array = self.weight_slope.numpy()[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        out = self._room_for_out(len(x), 1)
+        np.dot(x.numpy(), self.array[0], out=out.numpy()[:, 0])
+        return out.add_(self.bias)
+
+    def learn(self, slope: Tensor) -> None:
+        np.dot(slope.numpy()[:, 0], self.x.numpy(), out=self.slope_array)
+        torch.sum(slope, 0, out=self.bias_slope)
+
+    def back(self, slope: Tensor) -> Tensor:
+        return torch.mul(slope, self.weight, out=self._room_for_back(self.x))
+
+
+class _LayerNorm(_Layer):
     def __init__(self, layer: nn.LayerNorm) -> None:
         self.gain, self.bias = layer.weight.detach(), layer.bias.detach()
         self.slopes = (layer.weight.grad, layer.bias.grad)
@@ -207,9 +251,7 @@ class _LayerNorm:
         return back
 
     def _backward(self, slope: Tensor, wanted: list[bool]) -> Any:
-        return _backward.native_layer_norm_backward(
-            slope, self.x, self.shape, self.mean, self.scale, self.gain, self.bias, wanted
-        )
+        return _layer_norm_backward(slope, self.x, self.shape, self.mean, self.scale, self.gain, self.bias, wanted)
 
     def of_one(self, x: Row) -> Row:
         x = x - x.mean()
@@ -218,36 +260,32 @@ class _LayerNorm:
         return out
 
 
-class _Elementwise:
-    """A layer without parameters: it learns nothing."""
-
+class _ReLU(_Layer):
     def __init__(self, _: nn.Module) -> None:
-        self.out = torch.empty(0)
-
-    def learn(self, slope: Tensor) -> None:
         pass
 
-
-class _ReLU(_Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         self.out = x.relu_()
         return self.out
 
     def back(self, slope: Tensor) -> Tensor:
-        back: Tensor = _backward.threshold_backward(slope, self.out, 0.0)
+        back: Tensor = _threshold_backward(slope, self.out, 0.0, grad_input=slope)
         return back
 
     def of_one(self, x: Row) -> Row:
         return np.maximum(x, 0.0, out=x)
 
 
-class _Tanh(_Elementwise):
+class _Tanh(_Layer):
+    def __init__(self, _: nn.Module) -> None:
+        pass
+
     def forward(self, x: Tensor) -> Tensor:
         self.out = x.tanh_()
         return self.out
 
     def back(self, slope: Tensor) -> Tensor:
-        back: Tensor = _backward.tanh_backward(slope, self.out)
+        back: Tensor = _tanh_backward(slope, self.out)
         return back
 
     def of_one(self, x: Row) -> Row:
@@ -260,3 +298,9 @@ _WRITTEN_OUT: dict[type[nn.Module], Any] = {
     nn.ReLU: _ReLU,
     nn.Tanh: _Tanh,
 }
+
+
+def _written_out(layer: nn.Module) -> Any:
+    if isinstance(layer, nn.Linear) and layer.out_features == 1:
+        return _LinearToOne(layer)
+    return _WRITTEN_OUT[type(layer)](layer)
