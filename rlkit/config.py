@@ -78,7 +78,7 @@ def bounded(
     """Declare a dataclass field with a default and the range that `Config` enforces.
 
     Args:
-        default: the value used when none is given.
+        default: the value used when none is given; of a tuple, the range limits every entry.
         above, at_least: the lower end, excluded or included.
         below, up_to: the upper end, excluded or included.
         help: one line for the command line's `--help`.
@@ -112,7 +112,8 @@ class Config:
             if not _fits(value, annotation):
                 raise ConfigError(f"{self._title()}: {spec.name}={value!r} is not {_spell(annotation)}")
             limits = spec.metadata.get("range")
-            if limits is not None and value is not None and value not in limits:
+            entries = value if isinstance(value, tuple) else () if value is None else (value,)
+            if limits is not None and any(entry not in limits for entry in entries):
                 raise ConfigError(f"{self._title()}: {spec.name}={value!r} is outside its range {limits}")
 
     @classmethod

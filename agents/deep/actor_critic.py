@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from rlkit.agent import ReplayAgent
 from rlkit.config import bounded, described
-from rlkit.errors import SpaceError
+from rlkit.errors import ConfigError, SpaceError
 from rlkit.exploration import GaussianNoise, OrnsteinUhlenbeckNoise
 from rlkit.networks import Architecture, target_of
 from rlkit.networks.normalizer import Normalizer
@@ -27,6 +26,7 @@ from rlkit.replay import PackedBatch, PackedReplay
 from rlkit.spaces import batch_flattener, check_shape, flat_size, flattener, is_batch
 from rlkit.transition import Transition, Transitions
 from rlkit.updates.adam import adam
+from rlkit.updates.adam_anywhere import adam_anywhere
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class ActorCritic(ReplayAgent):
         noise: GaussianNoise | OrnsteinUhlenbeckNoise | None = described(
             GaussianNoise(sigma=0.1), "added to actions while it learns"
         )
-        network: tuple[int, ...] = described((400, 300), "units of the hidden layers")
+        network: tuple[int, ...] = bounded((400, 300), at_least=1, help="units of the hidden layers")
         actor: Architecture = described(Architecture(), "what the actor is built of")
         critic: Architecture = described(Architecture(), "what the critics are built of")
         optimizer: Literal["adam", "adamw"] = described("adam", "AdamW decays weights apart from their gradients")
@@ -77,7 +77,7 @@ class ActorCritic(ReplayAgent):
         self._check_actions()
         super().setup()
         config, n_seen, n_done = self.config, flat_size(self.observation_space), flat_size(self.action_space)
-        generator, device = self.torch_generator, self._device()
+        generator, device = self.torch_generator, self._device
         actor = config.actor.build(n_seen, config.network, n_done, generator, nn.Tanh)
         critics = [config.critic.build(n_seen + n_done, config.network, 1, generator) for _ in range(self.n_critics)]
         self.actor = actor.to(device)
@@ -205,7 +205,7 @@ class ActorCritic(ReplayAgent):
         """Return Q(s, a), float32 `(N,)`, the smallest of all critics', of N observations and actions, stacked."""
         rows = self._flat_batch(observations)
         scaled = self._scaled(np.reshape(actions, (len(rows), -1))).astype(np.float32)
-        return self._smallest_q(self._seen(rows), torch.from_numpy(scaled).to(self._device()))
+        return self._smallest_q(self._seen(rows), torch.from_numpy(scaled).to(self._device))
 
     def state_values(self, observations: Any) -> NDArray[np.float32]:
         """Return Q(s, mu(s)), float32 `(N,)`, of N observations, stacked."""
@@ -232,22 +232,25 @@ class ActorCritic(ReplayAgent):
     _latest: Tensor | None = None  # the actor's actions in the last batch; not saved
 
     def _descend(self, which: int, passes: Differentiable, rate: float, step: int, decay: float) -> None:
-        theta, slope, (m, v) = passes.theta.numpy(), passes.slope.numpy(), self.moments[which].numpy()
-        decoupled = self.config.optimizer == "adamw"
-        adam(theta, slope, m, v, step, rate, math.inf, passes.n_weights, decay, decoupled)
+        theta, slope, moments = passes.theta, passes.slope, self.moments[which]
+        decaying = {"n_decayed": passes.n_weights, "weight_decay": decay, "decoupled": self.config.optimizer == "adamw"}
+        if theta.device.type == "cpu":
+            adam(theta.numpy(), slope.numpy(), *moments.numpy(), step, rate, **decaying)
+        else:
+            adam_anywhere(theta, slope, *moments, step, rate, **decaying)
 
     def _ready(self, batch: PackedBatch) -> PackedBatch:
         """Return a batch as the networks read it."""
         if self.normalizer is not None:
             for part in (batch.observation, batch.next_observation):
                 part.copy_(self.normalizer(part))
-        device = self._device()
+        device = self._device
         return batch if device.type == "cpu" else PackedBatch(*(part.to(device) for part in batch))
 
     def _seen(self, rows: NDArray[np.float32]) -> Tensor:
         """Return flat observations `(N, O)` as the networks read them."""
         tensor = torch.from_numpy(rows)
-        return (tensor if self.normalizer is None else self.normalizer(tensor)).to(self._device())
+        return (tensor if self.normalizer is None else self.normalizer(tensor)).to(self._device)
 
     def _seen_one(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
         return row if self.normalizer is None else self._seen(row[None])[0].cpu().numpy()
@@ -288,8 +291,15 @@ class ActorCritic(ReplayAgent):
                 "gymnasium.wrappers.TransformAction can give it some"
             )
 
+    @cached_property
     def _device(self) -> torch.device:
-        return torch.device(self.config.device)
+        try:
+            return torch.empty(0, device=self.config.device).device
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"{type(self).__name__}: device={self.config.device!r} cannot be used: {reason}"
+            ) from None
 
     @cached_property
     def _bounds(self) -> tuple[NDArray[Any], NDArray[Any]]:

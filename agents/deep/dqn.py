@@ -75,7 +75,7 @@ class DQN(ReplayAgent):
             None, above=0, help="act by softmax of the values at this temperature instead"
         )
         max_grad_norm: float = bounded(10.0, above=0, help="a longer gradient is scaled down to this norm")
-        network: tuple[int, ...] = described((64, 64), "units of the hidden layers")
+        network: tuple[int, ...] = bounded((64, 64), at_least=1, help="units of the hidden layers")
         features: Features | None = described(None, "of observations; None: one-hot, or the vector itself")
         double: bool = described(False, "the online network chooses the action that the target network values")
         dueling: bool = described(False, "the network gives v and the advantages")

@@ -57,7 +57,9 @@ class NeuralTD(Agent):
     class Config(Agent.Config):
         """Hyperparameters of neural TD prediction."""
 
-        network: tuple[int, ...] = described((64, 64), "units of the hidden layers; (): v is linear in the inputs")
+        network: tuple[int, ...] = bounded(
+            (64, 64), at_least=1, help="units of the hidden layers; (): v is linear in the inputs"
+        )
         features: Features | None = described(
             None, "what the network sees; None: one-hot states, vectors scaled to [-1, 1]"
         )
