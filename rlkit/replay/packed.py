@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from rlkit.replay.memory import available_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MEANING = ("n_observations", "n_actions", "n_steps", "gamma")  # of a row
 
 
 class PackedBatch(NamedTuple):
@@ -65,7 +69,7 @@ class PackedReplay:
         self, capacity: int, n_observations: int, n_actions: int, *, n_steps: int = 1, gamma: float = 0.99
     ) -> None:
         self.capacity, self.n_observations, self.n_actions = capacity, n_observations, n_actions
-        self.n_steps = n_steps
+        self.n_steps, self.gamma = n_steps, gamma
         self.added = 0
         self._powers = [gamma**m for m in range(n_steps + 1)]
         self._waiting: dict[int, deque[int]] = {}  # numbers of each stream's rows that lack rewards, oldest first
@@ -169,15 +173,19 @@ class PackedReplay:
         return self._batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is in use, for a checkpoint."""
-        return {"added": self.added, "rows": self._rows[: len(self)], "waiting": self._waiting}
+        """Return what is in use, for a checkpoint, and what it means."""
+        meaning = {name: getattr(self, name) for name in MEANING}
+        return {**meaning, "added": self.added, "rows": self._rows[: len(self)], "waiting": self._waiting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what another buffer of the same size gave.
+        """Take over what another buffer of the same size, n and gamma gave.
 
         Raises:
-            CheckpointError: the rows do not fit this buffer.
+            CheckpointError: the rows do not fit this buffer, or mean something else.
         """
+        for name in MEANING:
+            if state[name] != getattr(self, name):
+                raise CheckpointError(f"buffer.{name} is {state[name]}, expected {getattr(self, name)}")
         added, saved = state["added"], state["rows"]
         expected = (min(added, self.capacity), self._rows.shape[1])
         if saved.dtype != np.float32 or saved.shape != expected:
@@ -185,6 +193,14 @@ class PackedReplay:
         self._rows[: len(saved)] = saved
         self._waiting = {stream: deque(rows, maxlen=self.n_steps - 1) for stream, rows in state["waiting"].items()}
         self.added = added
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a copy (`copy.deepcopy`, or from another process) be made anew, so that its views are of its own rows."""
+        make = partial(type(self), n_steps=self.n_steps, gamma=self.gamma)
+        return make, (self.capacity, self.n_observations, self.n_actions), self.state_dict()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.load_state_dict(state)
 
 
 def _fields(rows: Any, n_observations: int, n_actions: int) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ class PrioritizedReplay(NStepReplay):
         self.alpha, self.beta = alpha, beta
         self._highest = 1.0  # p^alpha
         self._tree = np.zeros(2 << (capacity - 1).bit_length())  # the children of node k are nodes 2k and 2k + 1
-        self._leaves = self._tree[len(self._tree) // 2 :][:capacity]
+        self._leaves = self._leaves_of_tree()
 
     def add(self, transition: Transition) -> None:
         """Store a transition, with the largest priority, over the oldest one when the buffer is full."""
@@ -80,6 +80,15 @@ class PrioritizedReplay(NStepReplay):
         """The probability of each row in use to be drawn, float64 `(N,)`."""
         shares: NDArray[np.float64] = self._leaves[: len(self)] / self._tree[1]
         return shares
+
+    def _leaves_of_tree(self) -> NDArray[np.float64]:
+        """Return the priorities of all rows, as a view."""
+        return self._tree[len(self._tree) // 2 :][: self.capacity]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be a copy (`copy.deepcopy`, or from another process), with leaves of its own tree."""
+        vars(self).update(state)
+        self._leaves = self._leaves_of_tree()
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {**super()._columns(), "priority": self._leaves}

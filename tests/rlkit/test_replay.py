@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -178,6 +180,17 @@ def test_a_buffer_goes_on_to_the_bit_from_what_was_saved(kind, n):
     assert all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
     if kind is PrioritizedReplay:
         assert before._tree.tobytes() == after._tree.tobytes()
+
+
+def test_a_copy_has_priorities_of_its_own():
+    before = prioritised(3, alpha=1.0)
+    after = copy.deepcopy(before)
+    for buffer in (before, after):
+        filled(buffer, episode(50, [1.0], "t"))
+        buffer.set_priorities(np.arange(4), np.array([5.0, 1.0, 1.0, 3.0]))
+        np.testing.assert_allclose(buffer.probabilities, np.array([5.0, 1.0, 1.0, 3.0]) / 10, rtol=1e-5)
+    after.set_priorities(np.array([0]), np.array([1.0]))
+    assert before.probabilities[0] == pytest.approx(0.5)
 
 
 def test_a_saved_buffer_of_another_kind_or_size_is_refused():

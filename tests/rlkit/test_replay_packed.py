@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from pathlib import Path
 
@@ -237,6 +239,19 @@ def test_a_full_buffer_goes_on_to_the_bit_from_what_was_saved(n):
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda buffer: pickle.loads(pickle.dumps(buffer))])
+def test_a_copy_goes_on_by_itself(copied):
+    before = PackedReplay(12, 4, 2, n_steps=5)
+    seen = fill(before, 27, 27)
+    after = copied(before)
+    rows = before._rows.copy()
+    fill(after, 1, 7, seen)
+    np.testing.assert_array_equal(before._rows, rows)
+    fill(before, 1, 7, seen)
+    np.testing.assert_array_equal(before._rows, after._rows)
+    assert after.added == 34
+
+
 def test_a_file_is_as_large_as_the_rows_in_use(tmp_path):
     agent = Remembers(*SPACES, seed=0)
     sizes = []
@@ -250,11 +265,20 @@ def test_a_file_is_as_large_as_the_rows_in_use(tmp_path):
     assert sizes[2] - sizes[1] == pytest.approx(1000 * row, abs=500)
 
 
-def test_a_saved_buffer_of_another_shape_is_refused():
+@pytest.mark.parametrize(
+    ("n", "sizes", "options", "message"),
+    [
+        (5, (10, 3, 4), {}, "buffer.n_observations is 4, expected 3"),  # rows of 12 numbers, too
+        (5, (10, 4, 2), {"n_steps": 2}, "buffer.n_steps is 1, expected 2"),
+        (5, (10, 4, 2), {"gamma": 0.9}, "buffer.gamma is 0.99, expected 0.9"),
+        (12, (11, 4, 2), {}, "buffer.rows is float32 (10, 12), expected float32 (11, 12)"),
+    ],
+)
+def test_saved_rows_that_mean_something_else_are_refused(n, sizes, options, message):
     saved = PackedReplay(10, 4, 2)
-    fill(saved, 0, 5)
-    with pytest.raises(CheckpointError, match=r"buffer\.rows is float32 \(5, 12\), expected float32 \(5, 10\)"):
-        PackedReplay(10, 3, 2).load_state_dict(saved.state_dict())
+    fill(saved, 0, n)
+    with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
+        PackedReplay(*sizes, **options).load_state_dict(saved.state_dict())
 
 
 def test_a_buffer_larger_than_the_memory_left_is_refused_with_both_numbers(monkeypatch):
