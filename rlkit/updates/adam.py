@@ -62,22 +62,21 @@ def _adam(
     scale = 1.0
     if max_grad_norm < math.inf:
         scale = min(1.0, max_grad_norm / (math.sqrt(np.dot(gradient, gradient)) + 1e-6))
-    size = learning_rate / (1.0 - 0.9**step)
-    unbias = 1.0 / math.sqrt(1.0 - 0.999**step)
-    k = n_decayed
-    _descend(theta[:k], gradient[:k], m[:k], v[:k], scale, size, unbias, kept, pull)
-    _descend(theta[k:], gradient[k:], m[k:], v[k:], scale, size, unbias, 1.0, 0.0)
+    real = theta.dtype.type
+    scale, kept, pull = real(scale), real(kept), real(pull)
+    size = real(learning_rate / (1.0 - 0.9**step))
+    unbias = real(1.0 / math.sqrt(1.0 - 0.999**step))
+    for i in range(n_decayed):
+        theta[i] = kept * theta[i] - _step(scale * gradient[i] + pull * theta[i], m, v, i, size, unbias)
+    # views, because numba writes fast code only for loops from 0
+    theta, gradient, m, v = theta[n_decayed:], gradient[n_decayed:], m[n_decayed:], v[n_decayed:]
+    for i in range(len(theta)):
+        theta[i] -= _step(scale * gradient[i], m, v, i, size, unbias)
 
 
 @njit(cache=True, error_model="numpy")
-def _descend(
-    theta: Any, gradient: Any, m: Any, v: Any, scale: float, size: float, unbias: float, kept: float, pull: float
-) -> None:
-    real = theta.dtype.type
-    b1, b2, epsilon, one = real(0.9), real(0.999), real(1e-8), real(1.0)
-    scale, size, unbias, kept, pull = real(scale), real(size), real(unbias), real(kept), real(pull)
-    for i in range(len(theta)):
-        g = scale * gradient[i] + pull * theta[i]
-        m[i] += (one - b1) * (g - m[i])
-        v[i] += (one - b2) * (g * g - v[i])
-        theta[i] = kept * theta[i] - size * m[i] / (unbias * math.sqrt(v[i]) + epsilon)
+def _step(g: Any, m: Any, v: Any, i: int, size: Any, unbias: Any) -> Any:
+    real = m.dtype.type
+    m[i] += (real(1.0) - real(0.9)) * (g - m[i])
+    v[i] += (real(1.0) - real(0.999)) * (g * g - v[i])
+    return size * m[i] / (unbias * math.sqrt(v[i]) + real(1e-8))
