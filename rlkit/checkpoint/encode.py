@@ -165,8 +165,8 @@ class Encoder:
         return {"array": self.store(value, path)}
 
     def _object(self, value: Any, path: str) -> Any:
-        name = type(value).__name__
-        if callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None)):
+        name, methods = type(value).__name__, ("state_dict", "load_state_dict")
+        if not isinstance(value, type) and all(callable(getattr(value, method, None)) for method in methods):
             return {"stateful": name, "state": self.encode(value.state_dict(), path)}
         if not has_saved_form(value):
             raise CheckpointError(f"{path}: {_call(value)} has no saved form")

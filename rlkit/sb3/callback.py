@@ -126,8 +126,7 @@ class _Step:
         self._many = isinstance(transition, Transitions)
         terminated, truncated = np.atleast_1d(transition.terminated), np.atleast_1d(transition.truncated)  # [N]
         self.dones: NDArray[np.bool_] = terminated | truncated
-        info = training.info
-        self.infos = _split(info, len(self.dones)) if self._many else [dict(info)]
+        self.infos = self._infos()
         for one, cut in zip(self.infos, (truncated & ~terminated).tolist(), strict=True):
             one["TimeLimit.truncated"] = cut
 
@@ -141,6 +140,14 @@ class _Step:
             "dones": self.dones,
             "infos": self.infos,
         }
+
+    def _infos(self) -> list[dict[str, Any]]:
+        """Return what the environments added to this step: where an episode has ended, not to the reset after it."""
+        info = self._training.info
+        if not self._many:
+            return [dict(info)]
+        infos = _split(info, len(self.dones))
+        return [one.get("final_info", one) if over else one for one, over in zip(infos, self.dones, strict=True)]
 
     def last_observation(self, i: int) -> Any:
         """Return what environment i showed after the step."""

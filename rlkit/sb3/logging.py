@@ -48,6 +48,8 @@ class _Writer(KVWriter, SeqWriter):
 
     def _write(self, tag: str, value: Any, step: int) -> None:
         logger = self.training.logger
+        if hasattr(value, "detach"):
+            value = value.detach().cpu().numpy()
         if isinstance(value, str):
             logger.text(tag, value, step)
         elif isinstance(value, HParam):
