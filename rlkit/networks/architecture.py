@@ -44,7 +44,7 @@ class Architecture(Config):
     The plain one is linear layers, each but the last followed by LayerNorm, if that is asked for, and the activation.
     SimBa has a linear layer, initialised orthogonally, a `ResidualBlock` for each of the hidden layers, LayerNorm, and
     the output layer, orthogonal again; where its authors normalise observations first, agents have an option of their
-    own. As its authors have it: (128,) for the actor, (512, 512) for the critic.
+    own. They give the actor (128,), the critic (512, 512), and both AdamW at 1e-4 with a decay of 1e-2.
 
     Raises:
         ConfigError: `residual` with an `initialisation` or `layer_norm`, both of which SimBa settles.
