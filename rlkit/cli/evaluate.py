@@ -6,14 +6,11 @@ import json as json_format
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import gymnasium
 import tyro
 
 if TYPE_CHECKING:
     from rlkit.callbacks import Episode
     from rlkit.policy import Policy
-
-LONGEST_FILM = 600  # frames
 
 
 def run(
@@ -40,65 +37,44 @@ def run(
     from rlkit.cli._environments import environment_of, read_environment
     from rlkit.cli._runs import check_spaces, load_agent, read_run, run_of
     from rlkit.config import check_count
+    from rlkit.errors import ConfigError
     from rlkit.evaluation import evaluate
 
-    check_count("episodes", episodes)
+    check_count("--episodes", episodes)
+    check_count("--seed", seed, at_least=0)
+    if gif is not None and gif.suffix.lower() != ".gif":
+        raise ConfigError(f"--gif {gif}: the name has to end in .gif")
     folder = run_of(run)
     agent = load_agent(run, read_run(folder))
     said = environment_of(read_run(folder), folder) if environment is None else read_environment(environment)
     said = said.with_arguments(env_kwargs)
     env = said.make(limited=True, render_mode=None if gif is None else "rgb_array")
     check_spaces(agent, env, said.name)
-    film = Film(env)
-    found = evaluate(agent, env if gif is None else film, episodes=episodes, seed=seed)
     if gif is not None:
-        film.write(gif)
+        _film(agent, env, seed, gif)
+    found = evaluate(agent, env, episodes=episodes, seed=seed)
     env.close()
     print(_as_json(agent, said.identity, found, gif) if json else _report(agent, said.name, found, gif))
 
 
-class Film(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Keeps the pictures of the first episode."""
+def _film(agent: Policy, env: Any, seed: int, path: Path) -> None:
+    """Write an episode as an animation.
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        super().__init__(env)
-        self.frames: list[Any] = []
-        self.n_episodes = 0
+    Raises:
+        ConfigError: the environment draws no pictures.
+    """
+    from rlkit.errors import ConfigError
+    from rlkit.evaluation import play
+    from rlkit.film import Film
+    from rlkit.logger import Logger
 
-    def reset(self, **keywords: Any) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode."""
-        result = self.env.reset(**keywords)
-        self.n_episodes += 1
-        self._take()
-        return result
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Take a step, and a picture."""
-        result = self.env.step(action)
-        self._take()
-        return result
-
-    def write(self, path: Path) -> None:
-        """Write what was filmed as an animation.
-
-        Raises:
-            ConfigError: the environment drew nothing.
-        """
-        from rlkit.cli._results import write_whole
-        from rlkit.errors import ConfigError
-        from rlkit.logger import encode_gif
-
-        if not self.frames:
-            raise ConfigError("--gif: the environment draws no pictures")
-        rate = self.env.metadata.get("render_fps", 30)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, encode_gif(self.frames, frames_per_second=min(float(rate), 50.0)))
-
-    def _take(self) -> None:
-        if self.n_episodes == 1 and len(self.frames) < LONGEST_FILM:
-            picture: Any = self.env.render()
-            if picture is not None:
-                self.frames.append(picture)
+    film = Film(env)
+    for transition, _ in play(agent, env, seed=seed):
+        film.note(transition)
+    if not film.frames:
+        raise ConfigError(f"--gif: {film.trouble or 'the environment draws no pictures'}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    film.show(Logger(None), "eval/episode", path, 0)
 
 
 def _as_json(agent: Policy, identity: str, found: list[Episode], gif: Path | None) -> str:

@@ -67,6 +67,9 @@ class Arguments:
 
 _COMMON = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)][1:]
 
+_OF_RESUMED = ("resume", "steps", "eval-every", "json", "help")
+_CHOICES = ", ".join(f"--{name}" for name in _OF_RESUMED[1:-1])
+
 
 def understand(words: list[str]) -> Callable[[], None] | None:
     """Return what the words ask for; None if that was help, which was printed.
@@ -106,8 +109,8 @@ def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
 
 def _understand_resume(name: str | None, words: list[str]) -> Callable[[], None] | None:
     for word in words:
-        if word.startswith("--") and _name_in(word) not in (*_COMMON, "help"):
-            raise UsageError(f"{word.split('=')[0]}: a run that goes on keeps its hyperparameters")
+        if word.startswith("--") and _name_in(word) not in _OF_RESUMED:
+            raise UsageError(f"{word.split('=')[0]}: a run that goes on keeps what it has; it takes {_CHOICES}")
     arguments = parsed(Arguments, "train AGENT", words)
     return None if arguments is None else functools.partial(_go_on, arguments, name)
 
@@ -139,7 +142,7 @@ def _go_on(arguments: Arguments, name: str | None) -> None:
     asked = read_environment(arguments.environment).identity if arguments.environment else said.identity
     if name not in (None, agent_class.__name__) or asked != said.identity:
         raise CheckpointError(f"{run}: is a run of {agent_class.__name__} on {said.identity}")
-    steps = arguments.steps or config.get("steps")
+    steps = config.get("steps") if arguments.steps is None else arguments.steps
     if not isinstance(steps, int):
         raise CheckpointError(f"{run}: does not say how many steps it is to have; say it with --steps")
     env = said.make()
@@ -179,24 +182,29 @@ def _report(
     from statistics import fmean, pstdev
 
     assert trainer.folder is not None
-    folder, mean, deviation = trainer.folder.path, fmean(returns), pstdev(returns)
+    name, folder = type(trainer.agent).__name__, trainer.folder.path
+    mean, deviation, truth = fmean(returns), pstdev(returns), _truth_in(folder)
     if as_json:
-        found = {
-            "agent": type(trainer.agent).__name__,
-            "environment": said.identity,
-            "steps": trainer.step,
-            "seconds": round(seconds, 3),
-            "mean_return": mean,
-            "returns": returns,
-            "folder": str(folder),
-        }
+        found = {"agent": name, "environment": said.identity, "steps": trainer.step, "seconds": round(seconds, 3)}
+        found |= {"mean_return": mean, "returns": returns, "truth": truth, "folder": str(folder)}
         print(json_format.dumps(found))
         return
-    print(
-        f"{type(trainer.agent).__name__} on {said.name}: mean return {mean:.4g} +- {deviation:.2g} in {len(returns)} "
-        f"episodes, after {trainer.step:,} steps ({taken:,} in {seconds:.1f} s)"
-    )
-    print(f"rlkit evaluate {folder}\ntensorboard --logdir {folder}")
+    work = f"{taken:,} steps in {seconds:.1f} s" if taken else f"nothing to do: the run has its {trainer.step:,} steps"
+    print(f"{name} on {said.name}, {work}: mean return {mean:.5g} +- {deviation:.2g} in {len(returns)} episodes")
+    if truth:
+        print(f"against the exact answer: {', '.join(f'{tag} {error:.3g}' for tag, error in truth.items())}")
+    print(f"{folder}: tensorboard --logdir {folder}")
+
+
+def _truth_in(folder: Path) -> dict[str, float]:
+    """Return the latest of each `truth/...` in a run's log."""
+    import csv
+
+    latest: dict[str, float] = {}
+    with (folder / "progress.csv").open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            latest |= {tag[6:]: float(text) for tag, text in row.items() if tag.startswith("truth/") and text}
+    return latest
 
 
 def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
@@ -220,8 +228,9 @@ def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
 
 def _steps(asked: int | None, identity: str) -> int:
     from rlkit.agents.presets import preset_steps
+    from rlkit.config import check_count
 
-    return (preset_steps(identity) or STEPS) if asked is None else asked
+    return (preset_steps(identity) or STEPS) if asked is None else check_count("--steps", asked, at_least=0)
 
 
 def _learner(name: str) -> Any:
