@@ -34,7 +34,7 @@ class Means:
         for name, value in items:
             if type(value) is not float:
                 if hasattr(value, "detach"):
-                    if value.numel() != 1:
+                    if value.ndim and value.numel() != 1:
                         raise RlkitError(f"update() reported {name} of shape {tuple(value.shape)}, expected a number")
                     waiting = self._unread.setdefault(name, [])
                     waiting.append(value.detach() if value.requires_grad else value)
@@ -71,9 +71,14 @@ class Means:
         import torch
 
         waiting, self._unread[name] = self._unread[name], []
-        values = torch.stack([value.reshape(()) for value in waiting]).tolist() if waiting else []
-        found = [self.add({name: value}) for value in values]
-        return name if name in found else None
+        if not waiting:
+            return None
+        values = torch.stack([value if value.ndim == 0 else value.reshape(()) for value in waiting]).tolist()
+        entry = self._sums.setdefault(name, [0.0, 0.0])
+        for value in values:
+            entry[0] += value
+        entry[1] += len(values)
+        return None if all(-LIMIT < value < LIMIT for value in values) else name
 
     def take(self) -> dict[str, float]:
         """Return the means, and start anew; call `read_tensors` first."""

@@ -80,8 +80,6 @@ class NeuralTD(Agent):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if any(width < 1 for width in self.network):
-                raise ConfigError(f"{self._title()}: network={self.network} has a layer without units")
             if self.residual_gradient and (self.n_steps > 1 or self.target_update_interval is not None):
                 raise ConfigError(
                     f"{self._title()}: residual_gradient is of one step and without a target network, but "

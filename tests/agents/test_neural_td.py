@@ -411,7 +411,7 @@ def test_the_encoder_of_vectors_is_a_frozen_network_that_round_trips_through_jso
 @pytest.mark.parametrize(
     ("call", "error", "complaint"),
     [
-        (lambda: make(network=(8, 0)), ConfigError, r"network=\(8, 0\) has a layer without units"),
+        (lambda: make(network=(8, 0)), ConfigError, r"network=\(8, 0\) is outside its range \[1, inf\)"),
         (lambda: make(residual_gradient=True, n_steps=2), ConfigError, "residual_gradient is of one step"),
         (lambda: make(features=FeatureTable.of(np.eye(3))), SpaceError, "made for 3 states"),
         (lambda: make(network=()).encoder(None), ConfigError, "no hidden layer"),
