@@ -293,13 +293,12 @@ class ActorCritic(ReplayAgent):
 
     @cached_property
     def _device(self) -> torch.device:
+        name = self.config.device
         try:
-            return torch.empty(0, device=self.config.device).device
+            return torch.empty(0, device=name).device
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(
-                f"{type(self).__name__}: device={self.config.device!r} cannot be used: {reason}"
-            ) from None
+            raise ConfigError(f"{type(self).__name__}: device={name!r} cannot be used: {reason}") from None
 
     @cached_property
     def _bounds(self) -> tuple[NDArray[Any], NDArray[Any]]:
