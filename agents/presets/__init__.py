@@ -11,6 +11,7 @@ A preset goes by the id of any of its environments, or by its file's name, such 
 
 from __future__ import annotations
 
+import copy
 import difflib
 import tomllib
 from functools import cache
@@ -37,8 +38,8 @@ def preset(agent: str, name: str) -> dict[str, Any]:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}" if known else "it has none"
         raise ConfigError(f"{agent} has no preset {name!r}; {hint}")
-    table: dict[str, Any] = _read()[name][agent]
-    return {**table}
+    table: dict[str, Any] = copy.deepcopy(_read()[name][agent])
+    return table
 
 
 def preset_names(agent: str) -> list[str]:
