@@ -24,7 +24,7 @@ from rlkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from rlkit import agents, bellman, features, plotting, truth
+    from rlkit import agents, bellman, features, plotting, sb3, truth
     from rlkit.agent import Agent, ReplayAgent
     from rlkit.callbacks import Callback
     from rlkit.many import Runs, train_many
@@ -51,7 +51,7 @@ _HOME = {
     "train": "rlkit.trainer",
     "train_many": "rlkit.many",
 }
-_SUBPACKAGES = ("agents", "bellman", "features", "plotting", "truth")
+_SUBPACKAGES = ("agents", "bellman", "features", "plotting", "sb3", "truth")
 
 __all__ = [
     "Agent",
@@ -81,6 +81,7 @@ __all__ = [
     "envs",
     "features",
     "plotting",
+    "sb3",
     "train",
     "train_many",
     "truth",

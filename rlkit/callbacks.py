@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rlkit.transition import Transition
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.callbacks import BaseCallback
+
     from rlkit.trainer import Trainer
+
+    Watcher: TypeAlias = "Callback | BaseCallback | Callable[[dict[str, Any], dict[str, Any]], bool]"
 
 
 class Episode(NamedTuple):

@@ -20,6 +20,7 @@ from rlkit.training import Training, checked_callbacks
 from rlkit.transition import Transition
 
 if TYPE_CHECKING:
+    from rlkit.callbacks import Watcher
     from rlkit.compiled.run import CompiledRun
 
 WORTH_COMPILING = 20_000  # steps of a run: in Python 0.1 s, and about 0.3 s go into loading a compiled loop
@@ -42,7 +43,7 @@ class Trainer(Training):
     Args:
         agent: what learns.
         env: what it learns in, one environment (`VectorTrainer` is for many at once).
-        callbacks: what else watches.
+        callbacks: what else watches; stable-baselines3's are taken, too (`rlkit.sb3.SB3Callback`).
         directory: the run's folder, for logs and checkpoints; None writes nothing. Where it holds a run already,
             a new one goes to `directory-2` and so on.
         checkpoint_every: steps between checkpoints. None: after 5 s, 10 s, 20 s and so on, and then once a minute, or
@@ -202,7 +203,7 @@ def train(
     steps: int,
     directory: str | Path | None = None,
     resume: bool = False,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Watcher] = (),
     checkpoint_every: int | None = None,
     truth: bool = True,
     stop_on_divergence: bool = True,

@@ -23,6 +23,7 @@ from rlkit.run import RunFolder, describe, versions
 from rlkit.statistics import EpisodeStatistics, Means
 
 if TYPE_CHECKING:
+    from rlkit.callbacks import Watcher
     from rlkit.trainer import Trainer
 
 FIRST_SECONDS, SECONDS_BETWEEN_CHECKPOINTS = 5.0, 60.0  # so that a run that diverges soon has one to go back to
@@ -41,7 +42,7 @@ class Training:
         agent: Agent,
         env: Any,
         *,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Iterable[Watcher] = (),
         directory: str | Path | None = None,
         checkpoint_every: int | None = None,
         keep_checkpoints: int = 3,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlkit.errors import ConfigError
 from rlkit.sb3.logging import logger_into
-from rlkit.sb3.replay import load_replay_buffer, own_path, save_replay_buffer
+from rlkit.sb3.replay import emptied, load_replay_buffer, own_path, save_replay_buffer
 from rlkit.sb3.training_env import TrainingEnv
 
 if TYPE_CHECKING:
@@ -85,12 +85,15 @@ class Model:
     def save(self, path: str | Path) -> None:
         """Save the agent, for its class's `load`; the name is `path` with `.npz` in place of SB3's `.zip`.
 
+        As in SB3, what it has stored to learn from is left out: there is `save_replay_buffer`.
+
         Raises:
             CheckpointError: the agent holds something that has no saved form, or the file cannot be written.
         """
         path = own_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.agent.save(path)
+        with emptied(self.agent):
+            self.agent.save(path)
 
     def save_replay_buffer(self, path: str | Path) -> None:
         """Save what the agent has stored, in a file without pickle (see `rlkit.sb3.save_replay_buffer`)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from rlkit.checkpoint import archive, reading
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
 from rlkit.errors import CheckpointError
+from rlkit.replay import PackedReplay, ReplayBuffer
 
 FORMAT, VERSION = "rlkit replay buffer", 1
 
@@ -20,6 +23,20 @@ def own_path(path: str | Path) -> Path:
     if path.suffix in (".zip", ".pkl"):
         return path.with_suffix(".npz")
     return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+@contextlib.contextmanager
+def emptied(agent: Agent) -> Iterator[None]:
+    """Let an agent's replay buffer be empty meanwhile: so that a file holds what was learnt, and not from what."""
+    buffer = getattr(agent, "buffer", None)
+    if not isinstance(buffer, ReplayBuffer | PackedReplay):
+        yield
+        return
+    added, buffer.added = buffer.added, 0
+    try:
+        yield
+    finally:
+        buffer.added = added
 
 
 def save_replay_buffer(agent: Agent, path: str | Path) -> Path:

@@ -177,13 +177,30 @@ def test_checkpoints_are_ours_and_load(tmp_path):
         "dqn_replay_buffer_20_steps.npz",
     ]
     loaded = DQN.load(tmp_path / "dqn_20_steps.npz")
-    assert loaded.n_stored == 20
+    assert (loaded.n_stored, len(loaded.buffer), len(agent.buffer)) == (
+        20,
+        0,
+        25,
+    )  # as in SB3
     load_replay_buffer(loaded, tmp_path / "dqn_replay_buffer_10_steps.pkl")  # SB3's name of it will do
     assert len(loaded.buffer) == 10
     for name, kept in loaded.buffer.state_dict().items():
         np.testing.assert_array_equal(kept, 10 if name == "added" else agent.buffer.state_dict()[name][:10])
     with np.load(tmp_path / "dqn_replay_buffer_20_steps.npz") as archive:  # refuses pickles, as it does unasked
         assert all(archive[name].dtype != object for name in archive.files if name != "tree.json")
+
+
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_a_best_model_learns_on(tmp_path, n_steps):
+    env = gymnasium.make("Pendulum-v1", max_episode_steps=20)
+    agent = DDPG.for_env(env, network=(8,), learning_starts=10, batch_size=8, buffer_size=30, n_steps=n_steps, seed=0)
+    rlkit.train(agent, env, steps=33, callbacks=[CheckpointCallback(33, str(tmp_path))])
+    loaded = DDPG.load(tmp_path / "rl_model_33_steps.npz")
+    seen = np.ones((1, 3), np.float32)
+    np.testing.assert_array_equal(loaded.state_values(seen), agent.state_values(seen))
+    rlkit.train(loaded, env, steps=5)
+    assert (loaded.n_stored, len(loaded.buffer)) == (38, 5)
+    assert len(agent.buffer) == 30
 
 
 def test_a_replay_buffer_goes_only_where_it_fits(tmp_path):
