@@ -222,6 +222,11 @@ class LinearQuadratic(gymnasium.Env[Floats, Floats]):
                 raise ConfigError(f"LinearQuadratic: {name} is not symmetric and {kind}")
 
 
+def random_system(*, n_states: int = 4, n_actions: int = 2, seed: int = 0, **rules: Any) -> LinearQuadratic:
+    """Return `LinearQuadratic.random`, for gymnasium's registry: `rlkit/RandomLinearQuadratic-v0`."""
+    return LinearQuadratic.random(n_states, n_actions, seed=seed, **rules)
+
+
 def _matrix(name: str, given: ArrayLike) -> Floats:
     try:
         matrix = np.array(given, np.float64)

@@ -41,6 +41,7 @@ def register_all() -> None:
         _register(name, entry_point=f"rlkit.envs.chains.{place}", kwargs=arguments)
     _register("MountainCar", entry_point="rlkit.envs.mountain_car:MountainCar")
     _register("LinearQuadratic", entry_point="rlkit.envs.linear_quadratic:LinearQuadratic")
+    _register("RandomLinearQuadratic", entry_point="rlkit.envs.linear_quadratic:random_system")
     _register("PointMaze", entry_point="rlkit.envs.point_maze.env:PointMaze")
 
 

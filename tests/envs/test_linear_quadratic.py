@@ -23,6 +23,17 @@ def test_it_is_registered_and_keeps_gymnasiums_rules():
     assert rlkit.envs.LinearQuadratic is LinearQuadratic
 
 
+def test_random_systems_of_any_size_can_be_made_by_name():
+    env = gymnasium.make("rlkit/RandomLinearQuadratic-v0", n_states=30, n_actions=7, seed=3, noise=0.1)
+    same = LinearQuadratic.random(30, 7, seed=3, noise=0.1)
+    np.testing.assert_array_equal(env.unwrapped.A, same.A)
+    assert np.abs(np.linalg.eigvals(same.A)).max() == pytest.approx(1.05)
+    best = same.optimum(0.99)
+    assert best.K.shape == (7, 30)
+    assert np.abs(np.linalg.eigvals(same.A - same.B @ best.K)).max() < 1
+    assert env.reset(seed=0)[0].shape == (30,)
+
+
 def test_a_scalar_system_has_the_cost_that_the_quadratic_formula_gives():
     # p = q + gamma a^2 p r / (r + gamma b^2 p), so gamma b^2 p^2 + (r - gamma a^2 r - q gamma b^2) p - q r = 0.
     a, b, q, r, gamma = 1.1, 0.5, 2.0, 0.3, 0.9
