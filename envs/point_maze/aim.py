@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import binary_dilation, label
 
 from rlkit import bellman
 from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
@@ -14,7 +15,7 @@ from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.model import GridModel
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.envs.point_maze.motion import FREE, TERMINAL, WALL
-from rlkit.envs.point_maze.shortest import ShortestWays, length_left
+from rlkit.envs.point_maze.shortest import CLEARANCE, ShortestWays, length_left
 from rlkit.envs.point_maze.world import Maze
 from rlkit.errors import ConfigError
 
@@ -92,8 +93,6 @@ class Aim:
 
         It is the most from any of the cells around: so going in is no progress, and coming out is worth what it is.
         """
-        from scipy.ndimage import binary_dilation, label
-
         cells = np.argwhere(self.kind != WALL)
         distance = np.full(self.kind.shape, np.nan)  # [H, W], NaN in walls
         distance[tuple(cells.T)] = self.ways.distances(self.maze.centres_of(cells), cells)
@@ -113,10 +112,10 @@ class Aim:
         """
         path = self.ways.path(x, y, row, column)
         if self.no_way[row, column] < np.inf or len(path) < 2:
-            raise ConfigError(
-                f"PointMaze: cell {(row, column)} is forbidden or a hole, or no way leads from it to a goal"
-            )
-        return Reference(path, float(np.hypot(*np.diff(path, axis=0).T).sum()), self._fewest_moves(row, column))
+            raise ConfigError(f"PointMaze: no way leads from cell {(row, column)} to a goal")
+        length = float(np.hypot(*np.diff(path, axis=0).T).sum())
+        apart = np.hypot(*np.diff(path, axis=0).T) > 4 * CLEARANCE
+        return Reference(path[np.append(apart, True)], length, self._fewest_moves(row, column))
 
     @cached_property
     def _grid(self) -> tuple[GridModel, NDArray[np.int64]]:
@@ -148,11 +147,9 @@ class Aim:
         Raises:
             ConfigError: they are no such array, or something in it is in a wall, or began in a goal.
         """
-        way = np.array(places, np.float64)
-        if way.ndim != 2 or not len(way) or way.shape[1] < 2:
-            raise ConfigError(f"PointMaze.stretch: places have shape {way.shape}, expected (T, 2 or more)")
-        travelled = float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum())
-        first, last = (self._left(*place[:2].tolist()) for place in (way[0], way[-1]))
+        way = as_places("PointMaze.stretch", places)
+        travelled = float(np.hypot(*np.diff(way, axis=0).T).sum())
+        first, last = (self._left(*place.tolist()) for place in (way[0], way[-1]))
         if first == 0.0:
             raise ConfigError("PointMaze.stretch: the run begins in a goal")
         return (travelled + last) / first
@@ -174,6 +171,23 @@ class Aim:
         open_ = (self.kind != WALL) & np.isinf(self.no_way)
         lengths[~open_[tuple(cells.T)]] = np.nan
         return lengths.reshape(len(rows), len(columns))
+
+
+def as_places(where: str, given: ArrayLike) -> Floats:
+    """Return x and y of places or observations `(T, 2 or more)`, float64 `(T, 2)`.
+
+    Raises:
+        ConfigError: it is no such array, or not finite.
+    """
+    try:
+        places = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        places = np.empty(0)
+    if places.ndim != 2 or not len(places) or places.shape[1] < 2:
+        raise ConfigError(f"{where}: expected places or observations of a run, numbers of shape (T, 2 or more)")
+    if not np.isfinite(places[:, :2]).all():
+        raise ConfigError(f"{where}: a place is not finite")
+    return places[:, :2]
 
 
 def make_aim(maze: Maze, goal: tuple[int, int] | None) -> Aim:

@@ -98,6 +98,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         layout = make_layout(map, rules, legend, changes)
         refuse_what_has_no_meaning(layout)
         self.maze = Maze(layout, drawn_goal=goal == "random")
+        _ = self.maze.corners  # refuses a maze without a way
         self.reward, self.goal, self.render_mode = reward, goal, render_mode
         self.dt, self.max_speed = _positive("dt", dt), _positive("max_speed", max_speed)
         self.acceleration = _positive("acceleration", acceleration)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from rlkit.envs.gridworld.pictures import colours, sprites
 from rlkit.envs.gridworld.pictures.render import Painter
-from rlkit.errors import ConfigError
+from rlkit.envs.point_maze.aim import as_places
 from rlkit.plotting.glyphs import INK
 
 if TYPE_CHECKING:
@@ -128,13 +128,9 @@ def _add_legend(ax: Axes, room: float) -> None:
     )
 
 
-def _as_episodes(run: ArrayLike | Sequence[ArrayLike]) -> list[Floats]:
-    several = isinstance(run, list | tuple) and len(run) > 0 and np.ndim(run[0]) == 2
-    episodes = [np.asarray(places, np.float64) for places in (run if several else [run])]  # type: ignore[union-attr]
-    for places in episodes:
-        if places.ndim != 2 or not len(places) or places.shape[1] < 2:
-            raise ConfigError(f"plot_maze: a run has shape {places.shape}, expected (T, 2 or more)")
-    return episodes
+def _as_episodes(run: Any) -> list[Floats]:
+    several = isinstance(run, list | tuple) and len(run) > 0 and np.ndim(run[0]) > 1
+    return [as_places("plot_maze", places) for places in (run if several else [run])]
 
 
 def _on_grid(places: Floats, env: PointMaze) -> tuple[Floats, Floats]:

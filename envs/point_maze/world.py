@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
 from rlkit.envs.gridworld.drawing.reachability import goal_codes
 from rlkit.envs.gridworld.dynamics import Dynamics
 from rlkit.envs.gridworld.layout import Layout
 from rlkit.envs.point_maze.motion import FREE, TERMINAL, WALL
-from rlkit.envs.point_maze.shortest import Corners, ShortestWays
+from rlkit.envs.point_maze.shortest import Corners
 from rlkit.errors import ConfigError, MapError
 
 Floats = NDArray[np.float64]
@@ -105,31 +106,39 @@ class Maze:
         """
         if not self.drawn_goal:
             return np.argwhere(self.is_drawn_goal)
-        free = (self.kind == FREE) & ~self._forbidden
-        cells = np.argwhere(free)
-        lengths = ShortestWays(self.corners, self.starts[:1]).distances(self.centres_of(cells), cells)
-        start = np.zeros(free.shape, bool)
-        start[tuple(self.starts.T)] = len(self.starts) < len(cells)  # else the start is anywhere
-        found = cells[np.isfinite(lengths) & ~start[tuple(cells.T)]]
-        if not len(found):
-            raise MapError("PointMaze: no free cell can be reached from the start, so that no goal can be drawn")
-        return found
+        part = label(self.corners.blocked == 0)[0]  # [H, W], 0 where blocked
+        first = next(number for number in part[tuple(self.starts.T)] if number)
+        possible = (part == first) & ~self._forbidden
+        if np.count_nonzero(possible) > len(self.starts):
+            possible[tuple(self.starts.T)] = False
+        if np.count_nonzero(possible) < 2 and possible[tuple(self.starts.T)].any():
+            raise MapError("PointMaze: from the start no other cell can be reached, so that no goal can be drawn")
+        return np.argwhere(possible)
 
     @cached_property
     def corners(self) -> Corners:
-        """The corners of walls and holes, and of forbidden cells if every start has a way around them."""
+        """The corners of walls and holes, and of forbidden cells if no start is cut off by them.
+
+        Raises:
+            MapError: no way leads from any start to a goal.
+        """
         blocked = (self.kind != FREE) & ~self.is_drawn_goal
         starts = self.starts[~self._forbidden[tuple(self.starts.T)]]
-        for closed in (blocked | self._forbidden, blocked):
-            corners = Corners(closed.astype(np.uint8))
-            lengths = ShortestWays(corners, np.argwhere(self.is_drawn_goal)).distances(self.centres_of(starts), starts)
-            if np.isfinite(lengths).all():
-                return corners
-        row, column = starts[int(np.argmax(np.isinf(lengths)))].tolist()
-        raise MapError(
-            f"PointMaze: no way leads from ({row}, {column}) to a goal; unlike a grid's diagonal moves, the point "
-            f"does not pass between two walls that touch at a corner"
+        around, through = (
+            _joined(starts, self.is_drawn_goal, closed) for closed in (blocked | self._forbidden, blocked)
         )
+        if not through.any():
+            raise MapError(
+                "PointMaze: no way leads from any start to a goal; unlike a grid's diagonal moves, the point does not "
+                "pass between two walls that touch at a corner"
+            )
+        return Corners((blocked | self._forbidden if (around == through).all() else blocked).astype(np.uint8))
+
+
+def _joined(starts: Cells, goal: NDArray[np.bool_], closed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return from which starts `(N, 2)` a way leads to some goal `(H, W)`, bool `(N,)`."""
+    part = label(~closed | goal)[0]  # [H, W]
+    return np.isin(part[tuple(starts.T)], part[goal])
 
 
 def refuse_what_has_no_meaning(layout: Layout) -> None:
