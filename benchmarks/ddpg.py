@@ -1,5 +1,8 @@
 """DDPG beside its peers' by CPU time for each step: `python -m benchmarks.ddpg [--columns 64x64] [--turns 9]`.
 
+`--quality` compares what they earn (`benchmarks.ddpg_quality`), `--long` trains for a million steps
+(`benchmarks.ddpg_long`).
+
 Every contestant trains in a process of its own, which is held to one core and one thread (JAX too); all its CPU time
 counts. They take turns of some hundred steps in which they go on where they stopped. The first steps, in which they
 compile (JAX for seconds, numba), fill their first batches and open their logs, are left out.
@@ -115,6 +118,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[""], help="only who has one of these in the name")
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--steps", type=int, default=500, help="steps of a turn; ten times as many without updates")
+    parser.add_argument("--quality", nargs="*", metavar="TASK", help="what is earned instead, on some tasks or all")
+    parser.add_argument("--seeds", type=int, help="so many instead of the 3 or 5 of a task")
     parser.add_argument("--long", nargs=2, metavar=("AGENT", "SEED"), help="a million steps of HalfCheetah-v5")
     parser.add_argument("--out", type=Path, default=Path("runs/long"), help="where those are written to")
     parser.add_argument("--report", action="store_true", help="the table of what is written there")
@@ -126,6 +131,10 @@ def main() -> None:
         if arguments.long:
             ddpg_long.run(arguments.long[0], int(arguments.long[1]), arguments.out)
         ddpg_long.report(arguments.out)
+    elif arguments.quality is not None:
+        from benchmarks import ddpg_quality
+
+        ddpg_quality.run(arguments.quality, arguments.seeds)
     else:
         contestants = [each for each in CONTESTANTS if any(part in each.name for part in arguments.only)]
         for title, setting in COLUMNS.items():
