@@ -13,6 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 from rlkit.callbacks import Callback
 from rlkit.errors import ConfigError
 from rlkit.sb3.model import Model
+from rlkit.sb3.training_env import TrainingEnv
 from rlkit.transition import Transition, Transitions
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class SB3Callback(Callback):
         if self.model is None or self.model.training is not trainer:
             self.model = Model(trainer)
         model = self.model
+        _check_apart(self.callback, model.env)
         self._train_freq = getattr(trainer.agent.config, "train_freq", 1)
         self.callback.init_callback(model)  # type: ignore[arg-type]
         known = {
@@ -185,6 +187,19 @@ def _converted(callback: Any) -> BaseCallback:
     if not callable(callback) or isinstance(callback, type):
         raise ConfigError(f"SB3Callback: {callback!r} is neither one of SB3's callbacks nor a function")
     return ConvertCallback(callback)
+
+
+def _check_apart(callback: BaseCallback, training: TrainingEnv) -> None:
+    """Refuse to evaluate where is trained, before that ends the episode under way."""
+    trained_in = [env.unwrapped for env in training.envs]
+    for env in getattr(getattr(callback, "eval_env", None), "envs", ()):
+        if any(env.unwrapped is one for one in trained_in):
+            kind = type(callback).__name__
+            raise ConfigError(f"{kind}: eval_env is the environment that is trained in, expected one of its own")
+    below = [*getattr(callback, "callbacks", ()), getattr(callback, "callback", None)]
+    for one in below:
+        if isinstance(one, BaseCallback):
+            _check_apart(one, training)
 
 
 def _stacked(value: Any) -> Any:

@@ -141,6 +141,13 @@ def test_an_evaluation_neither_steps_nor_changes_what_is_trained(tmp_path):
         np.testing.assert_array_equal(alone, seen)
 
 
+def test_an_evaluation_where_is_trained_is_refused():
+    env = Corridor()
+    evaluating = EveryNTimesteps(5, EvalCallback(Monitor(env), verbose=0))
+    with pytest.raises(ConfigError, match="EvalCallback: eval_env is the environment that is trained in"):
+        watched(evaluating, env=env)
+
+
 def test_a_reward_threshold_ends_the_run():
     assert watched(evaluation(callback_on_new_best=StopTrainingOnRewardThreshold(4.9))).step == 8
     assert watched(evaluation(callback_on_new_best=StopTrainingOnRewardThreshold(5.1))).step == 20
