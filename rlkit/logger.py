@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -88,9 +88,10 @@ class Logger:
         """Record hyperparameters, as a text and in TensorBoard's hparams tab, under this very run.
 
         Args:
-            config: names and values.
+            config: names and values; a value that has names itself is shown as `actor.layer_norm` and so on.
             metrics: tags of the scalars that the tab shows next to them.
         """
+        config = dict(_flat(config))
         rows = "\n".join(f"| {name} | {value} |" for name, value in config.items())
         self.text("config", f"| hyperparameter | value |\n|---|---|\n{rows}")
         if self._events is not None:
@@ -321,6 +322,14 @@ def _csv_line(cells: Iterable[str]) -> bytes:
 
 def _spell(value: float | None) -> str:
     return "" if value is None else repr(value)
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _hparams_values(config: Mapping[str, Any], metrics: Iterable[str]) -> list[Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rlkit.trainer import Trainer
 
 FIRST_SECONDS, SECONDS_BETWEEN_CHECKPOINTS = 5.0, 60.0  # so that a run that diverges soon has one to go back to
+BAR_AFTER = 2.0  # seconds without a progress bar
 SHARE_FOR_CHECKPOINTS = 0.05  # of the time, at most, where no interval is given
 
 
@@ -210,13 +211,18 @@ class Training:
         self._awaiting = [callback for callback in self._watching if overrides(callback, "on_episode")]
         step_on = self._way_of_stepping([callback for callback in self._watching if overrides(callback, "on_step")])
         hidden = None if self.progress is None else not self.progress
-        with tqdm(total=self._end - self.step, delay=2, disable=hidden, unit="step", file=sys.stderr) as bar:
+        with tqdm(total=self._end - self.step, delay=BAR_AFTER, disable=hidden, unit="step", file=sys.stderr) as bar:
             while self.step < self._end and interrupts.caught is None and not self._stopping:
                 before = self.step
                 step_on()
                 bar.update(self.step - before)
                 if self.step >= self._due:
                     self._do_what_is_due()
+                    self._tell_how_it_goes(bar)
+
+    def _tell_how_it_goes(self, bar: Any) -> None:
+        if not bar.disable and self.episodes.count:
+            bar.set_postfix(ep_rew_mean=f"{self.episodes.means()['rollout/ep_rew_mean']:.4g}", refresh=False)
 
     def _tell(self, what: str, *arguments: Any, **keywords: Any) -> None:
         for callback in self._watching:

@@ -94,6 +94,16 @@ def test_hyperparameters_are_shown_under_the_run_itself(tmp_path):
     assert b"| rate | 0.1 |" in found.Tensors("config/text_summary")[0].tensor_proto.string_val[0]
 
 
+def test_hyperparameters_within_another_are_named_by_both(tmp_path):
+    with Logger(tmp_path) as logger:
+        logger.hparams({"actor": {"layer_norm": True, "inner": {"depth": 2}}, "noise": None, "extra": {}})
+    content = events(tmp_path).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert set(start) == {"actor.layer_norm", "actor.inner.depth", "noise", "extra"}
+    assert start["actor.layer_norm"].bool_value
+    assert start["actor.inner.depth"].number_value == 2
+
+
 def test_resuming_shows_each_step_once(tmp_path):
     with Logger(tmp_path) as logger:
         for step in range(1, 11):

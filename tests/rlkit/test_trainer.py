@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import csv
 import os
 import signal
 import threading
@@ -12,7 +14,9 @@ import torch
 
 import rlkit
 from rlkit import Callback, Diverged, InvalidTransition, Trainer
+from rlkit.agents import DDPG, TD3
 from rlkit.errors import ConfigError, SpaceError
+from rlkit.statistics import Means
 from tests.rlkit.helpers import Corridor, DoubleQLearning, Drift, Recorder
 
 
@@ -361,3 +365,105 @@ def test_a_full_disk_costs_a_warning_and_no_training(tmp_path, monkeypatch):
     assert trainer.folder.saved()[0].name == "step_000000000110.npz"
     rows = (tmp_path / "run/progress.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == [str(step) for step in range(10, 120, 10)]
+
+
+def test_what_an_agent_says_of_itself_is_asked_once_a_row(tmp_path):
+    class Introspective(DoubleQLearning):
+        asked = 0
+
+        def diagnostics(self):
+            self.asked += 1
+            return {"answer": 42.0}
+
+    agent = Introspective.for_env(Corridor(), seed=0)
+    Trainer(agent, Corridor(), directory=tmp_path, log_every=10).run(30)
+    assert agent.asked == 3
+    with (tmp_path / "progress.csv").open() as stream:
+        assert [row["train/answer"] for row in csv.DictReader(stream)] == ["42.0"] * 3
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_run_takes_place_in_the_agents_context_and_leaves_it(error):
+    class Computing(Recorder):
+        inside = False
+
+        @contextlib.contextmanager
+        def computing(self):
+            self.inside = True
+            try:
+                yield
+            finally:
+                self.inside = False
+
+        def act(self, observation, *, explore=False):
+            assert self.inside
+            if error is not None:
+                raise error
+            return super().act(observation, explore=explore)
+
+    agent = Computing.for_env(Corridor())
+    with contextlib.nullcontext() if error is None else pytest.raises(error):
+        Trainer(agent, Corridor()).run(5)
+    assert not agent.inside
+
+
+@pytest.mark.parametrize("agent_type", [DDPG, TD3])
+@pytest.mark.parametrize("setting", [(2, "highest"), (1, "medium")])
+def test_a_deep_agents_run_leaves_torch_as_it_found_it(agent_type, setting):
+    class Watch(Callback):
+        def on_step(self, trainer, transition, metrics):
+            threads.add(torch.get_num_threads())
+
+    threads: set[int] = set()
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    agent = agent_type.for_env(Drift(), network=(256, 256), batch_size=4, buffer_size=50, learning_starts=5, seed=0)
+    try:
+        torch.set_num_threads(setting[0])
+        torch.set_float32_matmul_precision(setting[1])
+        Trainer(agent, Drift(), callbacks=[Watch()]).run(10)
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == setting
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])
+    assert threads == {1}
+
+
+@pytest.mark.parametrize("length", [1, Means.UNREAD - 1, 3 * Means.UNREAD + 7])
+def test_tensors_have_the_means_of_the_numbers_they_hold(length):
+    values = np.random.default_rng(0).normal(size=length).astype(np.float32)
+    numbers, tensors = Means(), Means()
+    for i, value in enumerate(values):
+        numbers.add({"loss": float(value)})
+        tensors.add({"loss": torch.tensor(value, requires_grad=i % 2 == 0).reshape((1,) * (i % 3))})
+        assert len(tensors._unread["loss"]) < Means.UNREAD
+    assert tensors.read_tensors() is None
+    assert tensors.take() == numbers.take()
+
+
+def test_a_tensor_that_is_not_finite_is_noticed_before_too_many_wait():
+    class Late(Recorder):
+        def update(self, t):
+            self.seen.append(t)
+            return {"loss": torch.tensor(np.nan if len(self.seen) > 400 else 1.0)}
+
+    with pytest.raises(Diverged, match=r"Late on Corridor, step 1000: loss is nan"):
+        Trainer(Late.for_env(Corridor()), Corridor(), log_every=10**6).run(10**6)
+
+
+def test_rows_have_the_times_and_counts_that_sb3_logs(tmp_path):
+    agent = DDPG.for_env(Drift(), seed=0, network=(8,), batch_size=8, buffer_size=100, learning_starts=10)
+    Trainer(agent, Drift(), directory=tmp_path).run(80)
+    with (tmp_path / "progress.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    time = {f"time/{name}" for name in ("episodes", "fps", "time_elapsed", "total_timesteps")}
+    learning = {f"train/{name}" for name in ("actor_loss", "critic_loss", "n_updates")}
+    assert time | learning | {"rollout/ep_rew_mean", "rollout/ep_len_mean"} <= row.keys()
+    assert (row["time/episodes"], row["train/n_updates"], row["time/total_timesteps"]) == ("2.0", "70.0", "80.0")
+
+
+def test_the_progress_bar_shows_steps_and_returns(capsys, monkeypatch):
+    monkeypatch.setattr("rlkit.training.BAR_AFTER", 0)
+    Trainer(Recorder.for_env(Corridor(5)), Corridor(5), progress=True, log_every=10).run(40)
+    shown = capsys.readouterr().err
+    assert "40/40" in shown
+    assert "ep_rew_mean=5" in shown
