@@ -63,6 +63,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
             `max_steps` counts this maze's steps, whatever the map says of the grid's.
         reward: "sparse" pays what is said above; "dense" adds by how much the shortest way to the goal has become
             shorter (Ng, Harada & Russell 1999), except for the step into a hole.
+        start: "map": as said. "random": anywhere that a way leads to a goal from, but not in forbidden cells.
         goal: "map": the drawing's goals. "random": one cell, drawn for each episode from those that can be reached.
         max_steps: steps after which an episode is truncated; None for never.
         dt: seconds a step, above 0.
@@ -84,6 +85,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         rules: str | Rules | None = None,
         legend: Legend = (),
         reward: Literal["dense", "sparse"] = "dense",
+        start: Literal["map", "random"] = "map",
         goal: Literal["map", "random"] = "map",
         max_steps: int | None = 300,
         dt: float = 0.1,
@@ -94,10 +96,11 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
     ) -> None:
         _check_choice("render_mode", render_mode, (None, "rgb_array"))
         _check_choice("reward", reward, ("dense", "sparse"))
+        _check_choice("start", start, ("map", "random"))
         _check_choice("goal", goal, ("map", "random"))
         layout = make_layout(map, rules, legend, changes)
         refuse_what_has_no_meaning(layout)
-        self.maze = Maze(layout, drawn_goal=goal == "random")
+        self.maze = Maze(layout, drawn_goal=goal == "random", any_start=start == "random")
         _ = self.maze.corners  # refuses a maze without a way
         self.reward, self.goal, self.render_mode = reward, goal, render_mode
         self.dt, self.max_speed = _positive("dt", dt), _positive("max_speed", max_speed)
@@ -160,7 +163,7 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
 
     def _draw_start(self) -> None:
         cell = self._drawn(self.maze.starts)
-        while self._aim.kind[cell] == TERMINAL:  # the goal that was drawn, in a maze whose starts are everywhere
+        while self._goal_cell is not None and (cell == self._goal_cell or self._aim.no_way[cell] < math.inf):
             cell = self._drawn(self.maze.starts)
         self._cell[:] = cell
         self._state[:2] = self.maze.centre_of(*cell) + (self.np_random.random(2) - 0.5)
@@ -337,7 +340,16 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
     @cached_property
     def _fingerprint(self) -> int:
         layout = self.maze.layout
-        rules = (layout.shape, layout.grid.legend, layout.rules, self.reward, self.goal, self._limit, *self._rules)
+        rules = (
+            layout.shape,
+            layout.grid.legend,
+            layout.rules,
+            self.reward,
+            self.maze.any_start,
+            self.goal,
+            self._limit,
+            *self._rules,
+        )
         return zlib.crc32(layout.grid.codes.reshape(-1).data, zlib.crc32(repr(rules).encode()))
 
 

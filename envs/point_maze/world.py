@@ -29,10 +29,12 @@ class Maze:
     Attributes:
         layout: the drawing under its rules, without anything that `refuse_what_has_no_meaning` refuses.
         drawn_goal: whether the goal is drawn for each episode, so that the drawing's own goals are free cells.
+        any_start: whether episodes begin wherever a way leads to a goal, instead of where they begin on the grid.
     """
 
     layout: Layout
     drawn_goal: bool = False
+    any_start: bool = False
 
     def centre_of(self, row: int, column: int) -> tuple[float, float]:
         """Return x and y of the middle of a cell."""
@@ -94,7 +96,14 @@ class Maze:
 
     @cached_property
     def starts(self) -> Cells:
-        """(row, column) of the cells in which episodes begin, as on the grid, int64 `(N, 2)`."""
+        """(row, column) of the cells in which episodes begin, int64 `(N, 2)`."""
+        if not self.any_start:
+            return self._drawn_starts
+        ways = label(self.corners.blocked == 0)[0]  # [H, W], 0 where blocked
+        return np.argwhere(np.isin(ways, ways[self.is_drawn_goal]) & (self.kind == FREE) & ~self._forbidden)
+
+    @cached_property
+    def _drawn_starts(self) -> Cells:
         starts = Dynamics(self.layout).starts
         return np.column_stack(np.divmod(starts.cells(np.arange(len(starts))), self.layout.shape[1]))
 
@@ -102,16 +111,18 @@ class Maze:
     def goals(self) -> Cells:
         """(row, column) of the goals, or of the cells that a goal can be drawn from, int64 `(G, 2)`.
 
-        Those are all from which the first start can be reached, but starts and forbidden cells.
+        Those are all that the first start is joined to, but forbidden cells; and but starts, if there are others.
         """
         if not self.drawn_goal:
             return np.argwhere(self.is_drawn_goal)
         part = label(self.corners.blocked == 0)[0]  # [H, W], 0 where blocked
         first = next(number for number in part[tuple(self.starts.T)] if number)
         possible = (part == first) & ~self._forbidden
-        if np.count_nonzero(possible) > len(self.starts):
-            possible[tuple(self.starts.T)] = False
-        if np.count_nonzero(possible) < 2 and possible[tuple(self.starts.T)].any():
+        elsewhere = possible.copy()
+        elsewhere[tuple(self.starts.T)] = False
+        if elsewhere.any():
+            return np.argwhere(elsewhere)
+        if np.count_nonzero(possible) < 2:
             raise MapError("PointMaze: from the start no other cell can be reached, so that no goal can be drawn")
         return np.argwhere(possible)
 
@@ -123,7 +134,7 @@ class Maze:
             MapError: no way leads from any start to a goal.
         """
         blocked = (self.kind != FREE) & ~self.is_drawn_goal
-        starts = self.starts[~self._forbidden[tuple(self.starts.T)]]
+        starts = self._drawn_starts[~self._forbidden[tuple(self._drawn_starts.T)]]
         around, through = (
             _joined(starts, self.is_drawn_goal, closed) for closed in (blocked | self._forbidden, blocked)
         )
