@@ -15,10 +15,12 @@ class Interrupts:
 
     Attributes:
         caught: the signal that came, None so far.
+        insisted: whether another came after it.
     """
 
     def __init__(self) -> None:
         self.caught: signal.Signals | None = None
+        self.insisted = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -46,6 +48,6 @@ class Interrupts:
             raise SystemExit(128 + self.caught)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (what a handler is called with)
-        again, self.caught = self.caught is not None, signal.Signals(number)
-        if again:
+        self.insisted, self.caught = self.caught is not None, signal.Signals(number)
+        if self.insisted:
             self.raise_caught()

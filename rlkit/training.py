@@ -80,6 +80,7 @@ class Training:
         self._truth: Callback | None = None  # made when first used
         self._means = Means()
         self._stopping = False
+        self._awaits_env = False  # while environments step in processes of their own
         self._began = (0.0, 0)  # time and step at which the current call of run began
         self._end = 0  # the step at which it will end
         self._logged = 0  # step of the last row
@@ -135,7 +136,7 @@ class Training:
         self._open()
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
-        self._stopping = False
+        self._stopping = self._awaits_env = False
         with self.agent.computing():
             try:
                 self._tell("on_start")
@@ -152,13 +153,24 @@ class Training:
             try:
                 self._loop(interrupts)
             except Exception:  # from the environment, the agent or a callback, or our own
-                with suppress(Exception):  # it is the first that counts
-                    self._write_last_row()
-                raise
+                if not self._is_cut_off(interrupts):
+                    with suppress(Exception):  # it is the first that counts
+                        self._write_last_row()
+                    raise
+            except KeyboardInterrupt:
+                if not self._is_cut_off(interrupts):
+                    raise
             if interrupts.caught is None and self.step > self._logged:
                 self._log()
             self._save(final=True)
         interrupts.raise_caught()
+
+    def _is_cut_off(self, interrupts: Interrupts) -> bool:
+        """Tell whether a signal that was caught here ended the environments' own processes in the midst of a step.
+
+        A terminal's Ctrl-C reaches all processes. That step cannot finish, and nothing of it was learnt.
+        """
+        return self._awaits_env and interrupts.caught is not None and not interrupts.insisted
 
     def stop(self) -> None:
         """End the current `run` after this step; for callbacks."""

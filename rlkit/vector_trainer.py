@@ -97,7 +97,9 @@ class VectorTrainer(Training):
         actions = agent.act_batch(observations, explore=True)
         if (fault := self._action_fault(actions)) is not None:
             raise self._unfit_action(fault, "actions")
+        self._awaits_env = True
         seen, rewards, terminated, truncated, self.info = self.env.step(actions)
+        self._awaits_env = False
         following, rewards = self._kept(seen), self._checked_rewards(rewards)
         last = self._last_observations(following, terminated | truncated) if self._at_once else following
         transitions = Transitions(observations, actions, rewards, last, terminated.copy(), truncated.copy())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 
 import gymnasium
 import numpy as np
@@ -187,3 +189,49 @@ def test_what_is_not_finite_is_refused_and_divergence_stops():
     env = corridors(AutoresetMode.SAME_STEP, (2, 1e200))
     with pytest.raises(Diverged, match=r"Listener on .*, step 2: td_error is 5e\+199"):
         VectorTrainer(listener(env), env).run(9)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_ctrl_c_that_ends_the_environments_processes_too_leaves_a_checkpoint(tmp_path, error, interrupted):
+    """A terminal sends it to all processes, and then a step that waits for its environments fails."""
+
+    class Ended(SyncVectorEnv):
+        def step(self, actions):
+            self.left -= 1
+            if self.left == 0:
+                if interrupted:
+                    os.kill(os.getpid(), signal.SIGINT)
+                raise error("the pipe is closed")
+            return super().step(actions)
+
+    env = Ended([Corridor, Corridor], autoreset_mode=AutoresetMode.SAME_STEP)
+    env.left = 12
+    trainer = VectorTrainer(listener(env), env, directory=tmp_path)
+    with pytest.raises(KeyboardInterrupt if interrupted else error):
+        trainer.run(100)
+    assert trainer.step == 22
+    assert trainer.folder.saved()[0].stem == f"step_{22 if interrupted else 0:012d}"
+
+
+@pytest.mark.parametrize("rewards", [np.zeros((2, 1)), np.zeros(3), 0.0])
+def test_rewards_of_another_shape_are_refused(rewards):
+    class Odd(SyncVectorEnv):
+        def step(self, actions):
+            seen, _, *rest = super().step(actions)
+            return seen, rewards, *rest
+
+    env = Odd([Corridor, Corridor])
+    with pytest.raises(InvalidTransition, match=r"step 1: the rewards are of shape \(.*\), expected \(2,\)"):
+        VectorTrainer(listener(env), env).run(9)
+
+
+@pytest.mark.parametrize("actions", [[0, 2], [-1, 0], [0.0, 1.0], [0]])
+def test_actions_outside_their_space_are_refused(actions):
+    class Wrong(Listener):
+        def act_batch(self, observations, *, explore=True):
+            return np.array(actions)
+
+    env = corridors(AutoresetMode.SAME_STEP)
+    with pytest.raises(InvalidTransition, match=r"step 1: the actions (hold|are)"):
+        VectorTrainer(Wrong(env.single_observation_space, env.single_action_space), env).run(9)
