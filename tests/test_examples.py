@@ -96,6 +96,12 @@ def test_09_drives_out_of_the_valley(run):
     assert run("09", steps=100_000) < 200  # over seeds 0 to 19: 105, sd 6; at random it takes thousands
 
 
+def test_12_goes_through_the_maze(run):
+    ended, stretch = run("12")
+    assert ended >= 5  # of 10 runs; over seeds 0 to 9 all of them
+    assert 1.0 - 1e-6 <= stretch < 1.5  # 1.10 to 1.21
+
+
 def test_an_example_is_a_script_with_a_folder_to_choose(tmp_path):
     command = [sys.executable, str(EXAMPLES[0]), "--out", str(tmp_path / "mine")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -297,6 +297,16 @@ def test_episodes_begin_at_rest_all_over_the_start_cells():
     assert np.abs(inside).max(axis=0) == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_random_start_is_wherever_a_way_leads_from_but_not_in_forbidden_cells():
+    env = PointMaze("S . # .\n. G # .\nX H . #", start="random")
+    cells = {env.maze.cell_of(*env.reset(seed=seed)[0][:2]) for seed in range(100)}
+    assert cells == {(0, 0), (0, 1), (1, 0)}
+    env = PointMaze("S . G", start="random", goal="random")
+    starts = [env.reset(seed=seed)[0] for seed in range(100)]
+    pairs = {(env.maze.cell_of(*seen[:2])[1], env.maze.cell_of(*seen[4:])[1]) for seen in starts}
+    assert pairs == {(a, b) for a in range(3) for b in range(3) if a != b}
+
+
 def test_of_several_goals_the_observation_shows_the_one_ahead():
     env = PointMaze("G . . S . . . . . G")
     observation, _ = env.reset(seed=0)
