@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 
     from rlkit.bellman import Progress
     from rlkit.cli._learning import Learnt
+    from rlkit.cli._steering import Steered
 
 
 def draw(
-    folder: Path, map: str, gamma: float, curves: dict[str, list[Progress]], learnt: dict[str, Learnt]
+    folder: Path,
+    map: str,
+    gamma: float,
+    curves: dict[str, list[Progress]],
+    learnt: dict[str, Learnt],
+    steered: Steered,
 ) -> list[Path]:
     """Draw what was found, and save it; return the pictures' paths."""
     from rlkit.bellman import optimal_actions, solve
@@ -41,6 +47,7 @@ def draw(
         "control_errors.png": plot_errors(
             {name: run.history for name, run in control.items()}, title="exact error of the learnt values, against v*"
         ),
+        "steering.png": _steering(steered),
     }
     return [save(figure, folder / name, dpi=100) for name, figure in figures.items()]
 
@@ -63,4 +70,28 @@ def _heat_maps(model: Any, gamma: float, learnt: dict[str, Learnt]) -> Figure:
         panel.images[0].set_clim(min(map(np.min, values.values())), max(map(np.max, values.values())))
     for panel in panels[len(values) :]:
         panel.set_axis_off()
+    return figure
+
+
+def _steering(steered: Steered) -> Figure:
+    """Draw how the gap to the optimum closes, and how the mass comes to rest under DDPG and under the optimum."""
+    from rlkit.cli._steering import GAMMA, mass, path_of
+    from rlkit.plotting.figures import new_figure
+
+    figure = new_figure(9.6, 3.9)
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.9, wspace=0.22)
+    left.semilogy(steered.history["step"], 100 * np.array(steered.history["optimality_gap"]), label="DDPG")
+    left.axhline(2.0, color="grey", linestyle=":", label="2 %")
+    left.set(xlabel="step", title="cost beyond the Riccati optimum, in %")
+    K = mass().optimum(GAMMA).K
+    for index, start in enumerate([(2.0, 0.0), (-1.5, 1.5), (0.0, -2.0)]):
+        for policy, line in ((steered.agent, "-"), (K, ":")):
+            path = path_of(policy, start, 60)
+            right.plot(path[:, 0], path[:, 1], line, color=f"C{index}")
+    right.plot([], [], "k-", label="DDPG")
+    right.plot([], [], "k:", label="optimum")
+    right.set(xlabel="position", ylabel="velocity", title="the mass comes to rest")
+    for panel in (left, right):
+        panel.legend(frameon=False)
     return figure

@@ -17,51 +17,63 @@ if TYPE_CHECKING:
 
     from rlkit.bellman import Progress, Solution
     from rlkit.cli._learning import Learnt
+    from rlkit.cli._steering import Steered
 
 GAMMA = 0.9
 MAP = "zhao-5x5"
 PLANNERS = ("value_iteration", "policy_iteration", "truncated_policy_iteration")
 EPISODE = 20  # steps, for the learners of the best policy: they begin anywhere
+PREDICTION = f"The values of the uniformly random policy in Zhao's 5x5 grid world, gamma {GAMMA}"
+CONTROL = "The best policy there, and its values v*"
+STEERING = "A mass on a line that is to be brought to rest (a double integrator)"
+HEADINGS = ("method", "work", "seconds", "RMSVE", "least", "TD fixed point", "optimal", "lost", "proven bound")
 SHRINKING = {"learning_rate": 0.5, "learning_rate_power": 0.6}  # alpha_n = 0.5 / n^0.6
 
 
 def run(*, steps: int = 2_000_000, out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) -> None:
-    """Solve Zhao's 5x5 grid world exactly, let learners find out by trial and error, and compare.
+    """Solve Zhao's 5x5 grid world exactly, let learners find out by trial and error, and steer a mass by DDPG.
 
     The values of the uniformly random policy are learnt by linear TD with a table, polynomials and cosines, and by a
-    neural network on 256 grids at once; the best policy by Q-learning and Sarsa. Prints tables of exact errors, beside
-    the least error that the features allow and that of the TD fixed point; leaves pictures and one TensorBoard run for
-    each method. Takes about 10 seconds, and half a minute where everything has to be compiled first.
+    neural network on 256 grids at once; the best policy by Q-learning and Sarsa; and DDPG learns to bring a mass to
+    rest, against the optimum from Riccati's equation. Prints one table of exact errors, beside the least error that
+    the features allow and that of the TD fixed point; leaves pictures and one TensorBoard run for each method. Takes
+    about a minute.
 
     Args:
-        steps: how long each learner learns, in steps of the environment; the neural one takes a fifth of them.
+        steps: how long each learner learns, in steps of the environment; the neural one takes a fifth of them, and
+            DDPG a fiftieth.
         out: folder to write to; by default a new one under runs/.
     """
     from tqdm import tqdm
 
     from rlkit.cli._demo_pictures import draw
     from rlkit.cli._results import make_folder
+    from rlkit.cli._steering import steer
 
     check_count("steps", steps)
     folder = make_folder(out, "demo")
     curves: dict[str, list[Progress]] = {}
     learnt: dict[str, Learnt] = {}
-    rows = {"prediction": [_exact_row(folder)], "control": []}
+    rows = {PREDICTION: [_exact_row(folder)], CONTROL: [], STEERING: [_riccati_row()]}
     jobs = _predictors(steps, folder) | _controllers(steps, folder)
-    with tqdm(total=len(PLANNERS) + len(jobs) + 1, disable=None, leave=False) as bar:
+    with tqdm(total=len(PLANNERS) + len(jobs) + 2, disable=None, leave=False) as bar:
         for method in PLANNERS:
             bar.set_description(method)
             solution, curves[method], seconds = _plan(method, folder / method)
-            rows["control"].append(_planner_row(method, solution, seconds))
+            rows[CONTROL].append(_planner_row(method, solution, seconds))
             bar.update()
         for name, job in jobs.items():
             bar.set_description(name)
             learnt[name] = job()
-            kind = "control" if learnt[name].agent.target_policy is None else "prediction"
-            rows[kind].append((_control_row if kind == "control" else _prediction_row)(name, learnt[name]))
+            kind = CONTROL if learnt[name].agent.target_policy is None else PREDICTION
+            rows[kind].append((_control_row if kind == CONTROL else _prediction_row)(name, learnt[name]))
             bar.update()
+        bar.set_description("DDPG")
+        steered = steer(max(1, steps // 50), folder / "ddpg")
+        rows[STEERING].append(_steering_row(steered))
+        bar.update()
         bar.set_description("pictures")
-        pictures = draw(folder, MAP, GAMMA, curves, learnt)
+        pictures = draw(folder, MAP, GAMMA, curves, learnt, steered)
         bar.update()
     print(_report(folder, rows, pictures))
 
@@ -159,13 +171,15 @@ def _exact_row(folder: Path) -> tuple[str, ...]:
     error = truth.value_errors(solution.v)["rmsve"]
     with Logger(folder / "policy_evaluation") as log:
         log.scalar("truth/rmsve", error, solution.iterations)
-    return "Bellman equation", f"{solution.iterations} sweeps", f"{seconds:.3f}", _number(error), "0", "-"
+    work = f"{solution.iterations} sweeps", f"{seconds:.3f}"
+    return "Bellman equation", *work, _number(error), "0", "-", "-", "-", f"{solution.error_bound:.0e}"
 
 
 def _prediction_row(name: str, run: Learnt) -> tuple[str, ...]:
     best, fixed = (_number(run.lines[line]) for line in ("best_rmsve", "td_rmsve"))
     mark = "" if hasattr(run.agent, "w") else " *"
-    return name + mark, f"{run.steps:,} steps", f"{run.seconds:.2f}", _number(run.errors["rmsve"]), best, fixed
+    work = f"{run.steps:,} steps", f"{run.seconds:.2f}"
+    return name + mark, *work, _number(run.errors["rmsve"]), best, fixed, "-", "-", "-"
 
 
 def _planner_row(name: str, solution: Solution, seconds: float) -> tuple[str, ...]:
@@ -183,9 +197,33 @@ def _control_row(name: str, run: Learnt) -> tuple[str, ...]:
     return name, f"{run.steps:,} steps", f"{run.seconds:.2f}", *_against_the_best(run.errors), "-"
 
 
-def _against_the_best(errors: dict[str, float]) -> tuple[str, str, str]:
-    share = f"{100 * errors['optimal_actions']:.0f} %"
-    return _number(errors["rmsve"]), share, _number(errors["policy_regret"])
+def _against_the_best(errors: dict[str, float]) -> tuple[str, ...]:
+    from rlkit.envs import GridWorld
+    from rlkit.truth import Yardstick
+
+    truth = Yardstick(GridWorld.load(MAP), GAMMA)
+    lost = errors["policy_regret"] / abs(float(truth.start @ truth.v))
+    return _number(errors["rmsve"]), "-", "-", _percent(errors["optimal_actions"]), _percent(lost)
+
+
+def _riccati_row() -> tuple[str, ...]:
+    from rlkit.cli import _steering
+    from rlkit.truth import optimality_gap
+
+    env = _steering.mass()
+    begun = time.perf_counter()
+    K = env.optimum(_steering.GAMMA).K
+    seconds = time.perf_counter() - begun
+    lost = optimality_gap(K, env, _steering.GAMMA).gap
+    return "Riccati equation", "1 solution", f"{seconds:.3f}", *"----", _percent(lost), "-"
+
+
+def _steering_row(run: Steered) -> tuple[str, ...]:
+    return "DDPG", f"{run.steps:,} steps", f"{run.seconds:.2f}", *"----", _percent(run.gap.gap), "-"
+
+
+def _percent(share: float) -> str:
+    return f"{_number(share) if share < 1e-4 else format(100 * share, '.3g')} %"
 
 
 def _number(x: float) -> str:
@@ -202,23 +240,20 @@ def _file_name(name: str) -> str:
 def _report(folder: Path, rows: dict[str, list[tuple[str, ...]]], pictures: list[Path]) -> str:
     from rlkit.cli._text import columns
 
-    prediction = ("method", "work", "seconds", "RMSVE", "least possible", "TD fixed point")
-    control = ("method", "work", "seconds", "RMSVE", "optimal actions", "regret", "proven bound")
+    lines = columns([HEADINGS, *(row for of_one_problem in rows.values() for row in of_one_problem)]).splitlines()
+    heading, body = lines[:2], iter(lines[2:])
+    parts = [[f"  {problem}", *(f"  {next(body)}" for _ in found), ""] for problem, found in rows.items()]
     return "\n".join(
         [
-            f"Zhao's 5x5 grid world, gamma {GAMMA}; all errors are exact, against the solved Bellman equation.",
+            "All errors are exact: against the solved Bellman equation, and against Riccati's.",
             "",
-            "The values of the uniformly random policy:",
-            "",
-            columns([prediction, *rows["prediction"]]),
-            "",
-            "  RMSVE: root mean squared value error, states weighted by how often the policy is there; least possible:",
-            "  of any weights of these features; TD fixed point: of the weights where expected TD ends up",
+            *(f"  {line}" for line in heading),
+            *(line for part in parts for line in part),
+            "  RMSVE: root mean squared value error, states weighted by how often the policy is there; least: of any",
+            "  weights of these features; TD fixed point: of the weights where expected TD ends up; optimal: share of",
+            "  the states where the action is optimal; lost: of the optimal return (or of the cost, on top of it) by",
+            "  acting so, from where episodes begin; proven bound: on the error of any value",
             "  * of linear TD with the network's last hidden layer, as it is in the end",
-            "",
-            "The best policy, and its values v*:",
-            "",
-            columns([control, *rows["control"]]),
             "",
             f"pictures: {', '.join(str(path) for path in pictures)}",
             f"curves:   tensorboard --logdir {folder}",
