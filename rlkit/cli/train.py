@@ -173,7 +173,21 @@ def _run(
         raise
     seconds = time.perf_counter() - begun
     episodes = evaluate(agent, judge, episodes=10)
+    _picture(trainer, judge)
     _report(trainer, said, seconds, trainer.step - first, [episode.reward for episode in episodes], arguments.json)
+
+
+def _picture(trainer: Trainer, judge: Any) -> None:
+    """Show an episode of what was learnt, in TensorBoard and in the run's folder."""
+    from rlkit.evaluation import play
+    from rlkit.film import Film
+
+    assert trainer.folder is not None
+    film = Film(judge)
+    for transition, _ in play(trainer.agent, judge, seed=0):
+        film.note(transition)
+    film.show(trainer.logger, "eval/episode", trainer.folder.path / "evaluation", trainer.step)
+    trainer.logger.close()
 
 
 def _report(
