@@ -20,7 +20,7 @@ from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.loading import make_layout
 from rlkit.envs.gridworld.rules import Rules
 from rlkit.envs.point_maze.aim import Aim, Reference, make_aim
-from rlkit.envs.point_maze.motion import TERMINAL
+from rlkit.envs.point_maze.motion import FREE, TERMINAL, within
 from rlkit.envs.point_maze.shortest import length_left
 from rlkit.envs.point_maze.stepping import take_step
 from rlkit.envs.point_maze.world import Maze, refuse_what_has_no_meaning
@@ -34,7 +34,7 @@ _MOST_AIMS = 1000  # goals whose shortest ways are kept
 
 
 class MazeRules(TypedDict, total=False):
-    """The rules of a grid that a maze has too."""
+    """The rules of a grid that a maze has too; and slip, which has to be 0, whatever the map says."""
 
     step_reward: float | None
     goal_reward: float | None
@@ -42,6 +42,7 @@ class MazeRules(TypedDict, total=False):
     hole_reward: float | None
     boundary_reward: float | None
     continuing: bool | None
+    slip: float | None
 
 
 class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
@@ -325,17 +326,39 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         try:
             if state["fingerprint"] != self._fingerprint:
                 raise ValueError("the maze is another")
-            steps, seed, running = int(state["steps"]), int(state["seed"]), state["state"] is not None
+            running = state["state"] is not None
+            x, cell, goal, ahead = self._checked_saved(state) if running else (self._state, self._cell, None, ())
+            steps, seed = int(state["steps"]), int(state["seed"])
             self.np_random.bit_generator.state = state["generator"]
-            if running:
-                self._goal_cell = None if state["goal"] is None else (int(state["goal"][0]), int(state["goal"][1]))
-                self._aim_at(self._goal_cell)
-                self._state[:], self._cell[:] = state["state"], state["cell"]
-                self._observation = np.concatenate([self._state[:4], state["goal_ahead"]])
-                self._trail, self._frames = [(self._state[0], self._state[1])], None
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"PointMaze.set_state: not a state of this maze: {error!r}") from error
         self._steps, self._np_random_seed, self._running = steps, seed, running
+        if running:
+            self._goal_cell = goal
+            self._aim_at(goal)
+            self._state[:], self._cell[:] = x, cell
+            self._observation = np.concatenate([self._state[:4], ahead])
+            self._trail, self._frames = [(self._state[0], self._state[1])], None
+
+    def _checked_saved(self, state: dict[str, Any]) -> tuple[Floats, tuple[int, int], tuple[int, int] | None, Floats]:
+        """Return what a saved episode has as `_state`, `_cell`, `_goal_cell`, and x and y of the goal ahead.
+
+        Raises:
+            ValueError: it can be none of this maze's: compiled code does not look where it reads.
+        """
+        x, ahead = np.array(state["state"], np.float64), np.array(state["goal_ahead"], np.float64)
+        row, column = map(operator.index, state["cell"])
+        goal = None if state["goal"] is None else (operator.index(state["goal"][0]), operator.index(state["goal"][1]))
+        height, width = self.maze.layout.shape
+        if not (0 <= row < height and 0 <= column < width) or self.maze.kind[row, column] != FREE:
+            raise ValueError(f"cell {(row, column)} is none that the point can be in")
+        if x.shape != (5,) or within(x[0], x[1], row, column, width / 2, height / 2) != (x[0], x[1]):
+            raise ValueError(f"{x} is not in cell {(row, column)}")
+        self._checked_state(x[:4])
+        drawn = goal is not None and bool((self.maze.goals == goal).all(axis=1).any())
+        if drawn != (self.goal == "random") or ahead.shape != (2,) or not np.isfinite([x[4], *ahead]).all():
+            raise ValueError(f"goal {goal} is not this maze's")
+        return x, (row, column), goal if drawn else None, ahead
 
     @cached_property
     def _fingerprint(self) -> int:

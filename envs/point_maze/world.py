@@ -131,8 +131,10 @@ class Maze:
         """The corners of walls and holes, and of forbidden cells if no start is cut off by them.
 
         Raises:
-            MapError: no way leads from any start to a goal.
+            MapError: there is no goal, or no way from any start to one.
         """
+        if not self.is_drawn_goal.any():
+            raise MapError("PointMaze: the map has no goal, by which a maze is measured; draw a 'G'")
         blocked = (self.kind != FREE) & ~self.is_drawn_goal
         starts = self._drawn_starts[~self._forbidden[tuple(self._drawn_starts.T)]]
         around, through = (

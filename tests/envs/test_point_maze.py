@@ -498,6 +498,34 @@ def test_a_state_of_another_maze_is_refused():
         env.set_state({})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": [0, 1]},
+        {"cell": [0, 10**9]},
+        {"cell": [-1, 0]},
+        {"state": [0.0, 0.0, 0.0, 0.0, 1.0]},
+        {"state": [-1.0, 0.5, 9.0, 0.0, 1.0]},
+        {"state": [-1.0, 0.5, 0.0, 0.0, math.nan]},
+        {"state": [-1.0, 0.5]},
+        {"goal": [0, 2]},
+        {"goal_ahead": [math.inf, 0.0]},
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_and_nothing_changes(change):
+    env, twin = PointMaze(BEND), PointMaze(BEND)
+    for each in (env, twin):
+        each.reset(seed=0, options={"cell": (0, 0)})
+    with pytest.raises(ConfigError, match="not a state of this maze"):
+        env.set_state({**env.get_state(), "generator": np.random.default_rng(9).bit_generator.state, **change})
+    assert env.get_state() == twin.get_state()
+
+
+def test_a_map_without_a_goal_is_refused():
+    with pytest.raises(MapError, match="draw a 'G'"):
+        PointMaze("S . .", continuing=True)
+
+
 def test_an_episode_is_cut_at_its_limit_but_not_where_it_ends():
     env = PointMaze(CORRIDOR, max_steps=3)
     env.reset(seed=0)
