@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -218,31 +219,37 @@ def test_closed_streams_are_no_trouble(own_folder, redirection, problem, code):
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
-def test_the_demo_compares_the_solved_equation_linear_and_neural_td_and_control(capsys, own_folder):
+def test_the_demo_tells_of_solving_learning_and_steering_in_one_table(capsys, own_folder):
     assert main(["demo", "--steps", "20000", "--out", "here"]) == 0
     printed = capsys.readouterr().out
-    rows = {line[2:].split("  ")[0]: line.split() for line in printed.splitlines() if line.startswith("  ")}
+    rows = {line.split("  ")[2]: line.split() for line in printed.splitlines() if line.startswith("    ")}
     exact = json.loads((Path(__file__).parents[1] / "reference" / "td.json").read_text())["zhao_5x5"]
     exact = exact["exact_all_errors_gt_misc"]
-    assert float(rows["Bellman equation"][-3]) < 1e-7
+    assert float(rows["Bellman equation"][-6]) < 1e-7
     for name, features in (("TD, polynomial", "poly10"), ("TD, Fourier 3", "fourier_q3")):
-        error, best, fixed = map(float, rows[name][-3:])
+        error, best, fixed = map(float, rows[name][-6:-3])
         assert best == pytest.approx(exact[features]["best"]["rmsve"], abs=1e-4)
         assert fixed == pytest.approx(exact[features]["td"]["rmsve"], abs=1e-4)
         assert best <= error < 0.5
-    assert rows["TD, table"][-2:] == ["0", "0"]
-    assert 0 < float(rows["neural TD *"][-3]) < 4
+    assert rows["TD, table"][-5:-3] == ["0", "0"]
+    assert 0 < float(rows["neural TD *"][-6]) < 4
     for method in ("value_iteration", "policy_iteration", "truncated_policy_iteration"):
-        assert rows[method][-5:-1] == ["0", "100", "%", "0"]
+        assert rows[method][-8:-1] == ["0", "-", "-", "100", "%", "0", "%"]
         assert float(rows[method][-1]) < 1e-12
-    assert float(rows["Q-learning"][-5]) < 1
+    assert float(rows["Q-learning"][-8]) < 1
+    assert rows["Riccati equation"][-3:] == ["0", "%", "-"]
+    assert rows["DDPG"][1:3] == ["400", "steps"]
+    assert float(rows["DDPG"][-3]) > 0
     assert "tensorboard --logdir here" in printed
     left = {path.name for path in (own_folder / "here").glob("*.png")}
     assert left == {
         f"{name}.png"
-        for name in ("values", "learnt", "convergence", "prediction", "prediction_errors", "control_errors")
+        for name in ("values", "learnt", "convergence", "prediction", "prediction_errors", "control_errors", "steering")
     }
-    assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 11
+    assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 12
+    with (own_folder / "here" / "ddpg" / "progress.csv").open() as stream:
+        gaps = [float(row["truth/optimality_gap"]) for row in csv.DictReader(stream)]
+    assert len(gaps) == 40
 
 
 def test_a_bar_shows_only_on_a_terminal_and_once_the_wait_is_long(monkeypatch):
