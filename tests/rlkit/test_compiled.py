@@ -74,7 +74,10 @@ class Counting(CompiledRun):
 
 def rows_of(folder):
     with (folder / "progress.csv").open() as stream:
-        return [{k: v for k, v in row.items() if k != "time/fps"} for row in csv.DictReader(stream)]
+        return [
+            {k: v for k, v in row.items() if k not in ("time/fps", "time/time_elapsed")}
+            for row in csv.DictReader(stream)
+        ]
 
 
 def saved_in(folder):
