@@ -31,12 +31,13 @@ class Trainer(Training):
     """Trains an agent in an environment; `run` may be called again and goes on where it stopped.
 
     One step: the agent acts, the environment steps, the transition is checked, the agent learns from it, its metrics
-    are checked, callbacks are told. No transition ever crosses an episode. The environment's first reset takes
-    the agent's seed. Logs get SB3's tags: `rollout/ep_rew_mean`, `rollout/ep_len_mean` and, where the environment's last
-    info of an episode has `is_success`, `rollout/success_rate` (over the last 100 episodes), `rollout/exploration_rate`,
-    `time/episodes`, `time/fps`, `time/time_elapsed`, `time/total_timesteps`, and `train/...` for the mean of each of the
-    agent's metrics, for its `diagnostics` and, if it counts them, its `n_updates`; `features/clipped` and `features/collisions`, once there are any, count what linear features could not tell
-    apart.
+    are checked, callbacks are told. No transition ever crosses an episode. The environment's first reset takes the
+    agent's seed. Logs get SB3's tags: `rollout/ep_rew_mean`, `rollout/ep_len_mean` and, where the environment's last
+    info of an episode has `is_success`, `rollout/success_rate` (over the last 100 episodes),
+    `rollout/exploration_rate`, `time/episodes`, `time/fps`, `time/time_elapsed`, `time/total_timesteps`, and
+    `train/...` for the mean of each of the agent's metrics, for its `diagnostics` and, if it counts them, its
+    `n_updates`; `features/clipped` and `features/collisions`, once there are any, count what linear features could not
+    tell apart.
 
     Where agent and environment have a compiled form (`rlkit.compiled`), nobody watches every step, and there are enough
     steps, they are taken in a compiled loop: the same, to the bit, and a hundred times faster.
