@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -232,12 +233,12 @@ class ActorCritic(ReplayAgent):
     _latest: Tensor | None = None  # the actor's actions in the last batch; not saved
 
     def _descend(self, which: int, passes: Differentiable, rate: float, step: int, decay: float) -> None:
-        theta, slope, moments = passes.theta, passes.slope, self.moments[which]
-        decaying = {"n_decayed": passes.n_weights, "weight_decay": decay, "decoupled": self.config.optimizer == "adamw"}
+        theta, slope, (m, v) = passes.theta, passes.slope, self.moments[which]
+        n, decoupled = passes.n_weights, self.config.optimizer == "adamw"
         if theta.device.type == "cpu":
-            adam(theta.numpy(), slope.numpy(), *moments.numpy(), step, rate, **decaying)
+            adam(theta.numpy(), slope.numpy(), m.numpy(), v.numpy(), step, rate, math.inf, n, decay, decoupled)
         else:
-            adam_anywhere(theta, slope, *moments, step, rate, **decaying)
+            adam_anywhere(theta, slope, m, v, step, rate, n, decay, decoupled)
 
     def _ready(self, batch: PackedBatch) -> PackedBatch:
         """Return a batch as the networks read it."""
