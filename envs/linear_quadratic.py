@@ -41,10 +41,12 @@ class LinearQuadratic(gymnasium.Env[Floats, Floats]):
 
     Args:
         A, B: the system, `(n, n)` and `(n, m)`.
-        Q, R: the cost: symmetric `(n, n)`, positive semidefinite, and `(m, m)`, positive definite.
+        Q, R: the cost: symmetric `(n, n)`, positive semidefinite, and `(m, m)`, positive definite; None: 0.1 I and
+            0.01 I, so that values are of a size that networks begin with.
         noise: standard deviation of each of w's numbers, at least 0.
         max_action: the largest size of each of u's numbers.
-        max_steps: steps after which an episode is truncated; None for never.
+        max_steps: steps after which an episode is truncated; None for never. Few, so that most of what a learner sees
+            is what counts: where it begins, and the way from there.
 
     Raises:
         ConfigError: matrices do not fit each other, are not finite, or are no such cost; or a number is out of range.
@@ -61,12 +63,12 @@ class LinearQuadratic(gymnasium.Env[Floats, Floats]):
         *,
         noise: float = 0.0,
         max_action: float = 10.0,
-        max_steps: int | None = 200,
+        max_steps: int | None = 25,
     ) -> None:
         self.A, self.B = _matrix("A", A), _matrix("B", B)
         n, m = self.B.shape
-        self.Q = np.eye(n) if Q is None else _matrix("Q", Q)
-        self.R = 0.1 * np.eye(m) if R is None else _matrix("R", R)
+        self.Q = 0.1 * np.eye(n) if Q is None else _matrix("Q", Q)
+        self.R = 0.01 * np.eye(m) if R is None else _matrix("R", R)
         self._check()
         self.noise = _number("noise", noise, above=None)
         self.max_action = _number("max_action", max_action, above=0.0)

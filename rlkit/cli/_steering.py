@@ -42,28 +42,17 @@ def mass() -> LinearQuadratic:
     """Return a mass on a line, pushed from where and however fast it is until it rests at 0: a double integrator."""
     from rlkit.envs import LinearQuadratic
 
-    return LinearQuadratic(Q=0.1 * np.eye(2), R=[[0.01]], max_steps=25)
+    return LinearQuadratic()
 
 
 def steer(steps: int, folder: Path) -> Steered:
     """Train DDPG on the mass."""
-    from rlkit.agents import DDPG
-    from rlkit.exploration import GaussianNoise
-    from rlkit.networks import Architecture
+    from rlkit.agents import DDPG, preset
     from rlkit.trainer import Trainer
     from rlkit.truth import TruthCallback, optimality_gap
 
     env = mass()
-    agent = DDPG.for_env(
-        env,
-        gamma=GAMMA,
-        seed=0,
-        network=(64, 64),
-        batch_size=128,
-        actor=Architecture(activation="tanh", last_layer=3e-3),
-        actor_learning_rate=1e-4,
-        noise=GaussianNoise(sigma=0.3),
-    )
+    agent = DDPG.for_env(env, **{**preset("DDPG", "rlkit/LinearQuadratic-v0"), "gamma": GAMMA}, seed=0)
     watch = TruthCallback(every=max(1, steps // MEASUREMENTS))
     trainer = Trainer(agent, env, callbacks=[watch], directory=folder, log_every=watch.every, progress=False)
     trainer.run(0)

@@ -86,7 +86,7 @@ def test_what_is_simulated_costs_what_is_promised():
 
 
 def test_a_policy_that_lets_the_system_go_costs_without_bound():
-    env = LinearQuadratic([[1.2]], [[1.0]])
+    env = LinearQuadratic([[1.2]], [[1.0]], [[1.0]])
     assert env.cost_of([[0.0]], 0.9) == np.inf
     assert env.cost_of([[0.0]], 0.6) == pytest.approx(1.0 / (1.0 - 0.6 * 1.44))
 

@@ -1,0 +1,43 @@
+"""DDPG finds the optimal linear feedback: the exact gap to the Riccati optimum is watched while it learns.
+
+A mass on a line is pushed until it rests at 0 (a double integrator). That the best policy is u = -K x, and which K,
+Riccati's equation says; DDPG knows nothing of it, and has a network in place of K.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+import rlkit
+from rlkit import plotting
+from rlkit.agents import DDPG, preset
+from rlkit.envs import LinearQuadratic
+from rlkit.truth import TruthCallback, gain_error, optimality_gap
+
+
+def main(out: Path = Path("runs/13_ddpg_lqr"), steps: int = 25_000, seed: int = 0) -> float:
+    """Train, and say what the policy costs beyond the optimum."""
+    env = LinearQuadratic()
+    agent = DDPG.for_env(env, **preset("DDPG", "rlkit/LinearQuadratic-v0"), seed=seed)
+    gamma = agent.config.gamma
+    watch = TruthCallback(every=max(1, steps // 50))
+    folder = rlkit.train(agent, env, steps=steps, directory=out, callbacks=[watch]).folder.path
+
+    found = optimality_gap(agent, env, gamma)
+    title = "what DDPG's policy costs beyond the Riccati optimum, as a share of it"
+    figure = plotting.plot_errors({"DDPG": watch.history}, tag="optimality_gap", title=title)
+    plotting.save(figure, folder / "gap.png")
+    step = 0.01
+    slope = [(agent.act(x) - agent.act(-x)) / (2 * step) for x in step * np.eye(2)]  # of the network at 0, as -K
+    K, learnt = env.optimum(gamma).K.ravel(), -np.ravel(slope)
+    print(
+        f"costs {100 * found.gap:.2f} % +- {100 * found.standard_error:.2f} % more than the optimum; K is {K.round(2)}, "
+        f"learnt {learnt.round(2)}, {100 * gain_error(agent, env, gamma):.0f} % off"
+    )
+    print(f"{folder}/gap.png; tensorboard --logdir {folder}")
+    return found.gap
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
