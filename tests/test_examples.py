@@ -102,6 +102,10 @@ def test_12_goes_through_the_maze(run):
     assert 1.0 - 1e-6 <= stretch < 1.5  # 1.10 to 1.21, each a mean
 
 
+def test_13_nears_the_riccati_optimum(run):
+    assert run("13", steps=3000) < 10
+
+
 def test_an_example_is_a_script_with_a_folder_to_choose(tmp_path):
     command = [sys.executable, str(EXAMPLES[0]), "--out", str(tmp_path / "mine")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
