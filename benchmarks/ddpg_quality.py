@@ -7,6 +7,7 @@ Every seed is shown. Contestants take turns, seed by seed; all are evaluated ali
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -114,8 +115,9 @@ def both(hyperparameters: Mapping[str, Any]) -> dict[str, Turn]:
     return {"rlkit": of_rlkit(hyperparameters), "stable-baselines3": of_sb3(hyperparameters)}
 
 
+CAR = {"network": (64, 64), "batch_size": 64, "noise": {"sigma": 0.5, "theta": 0.15, "dt": 0.01}}
 PENDULUM = {"network": (256, 256), "batch_size": 128, "gamma": 0.98, "learning_starts": 1000}
-CHEETAH = {"network": (256, 256), "batch_size": 100, "learning_starts": 1000}
+CHEETAH = {"network": (256, 256), "batch_size": 100, "learning_starts": 10_000}
 SMALL = {"network": (64, 64), "batch_size": 64, "gamma": 0.98, "learning_starts": 1000}
 TASKS: Mapping[str, Task] = {
     "Pendulum": Task(
@@ -135,12 +137,12 @@ TASKS: Mapping[str, Task] = {
         environment="MountainCarContinuous-v0",
         steps=30_000,
         seeds=5,
-        contestants={"rlkit, preset": of_preset()},
+        contestants={"rlkit, preset": of_preset(), "stable-baselines3": of_sb3(CAR)},
         goal=93,
     ),
     "LinearQuadratic": Task(
         environment="rlkit/LinearQuadratic-v0",
-        steps=30_000,
+        steps=25_000,
         seeds=5,
         contestants={"rlkit, preset": of_preset(gap)},
         goal=2,
@@ -159,6 +161,8 @@ def compare(title: str, task: Task) -> None:
     for seed in range(task.seeds):
         for name, turn in task.contestants.items():
             results[name].append(turn(task, seed))
+            earned, seconds = results[name][-1]
+            print(f"{name}, seed {seed}: {earned:,.1f} after {seconds:,.1f} s", file=sys.stderr, flush=True)
     for name, turns in results.items():
         each, seconds = [earned for earned, _ in turns], [spent for _, spent in turns]
         spread = (
