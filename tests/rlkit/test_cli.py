@@ -238,7 +238,7 @@ def test_the_demo_tells_of_solving_learning_and_steering_in_one_table(capsys, ow
         assert float(rows[method][-1]) < 1e-12
     assert float(rows["Q-learning"][-8]) < 1
     assert rows["Riccati equation"][-3:] == ["0", "%", "-"]
-    assert rows["DDPG"][1:3] == ["400", "steps"]
+    assert rows["DDPG"][1:3] == ["250", "steps"]
     assert float(rows["DDPG"][-3]) > 0
     assert "tensorboard --logdir here" in printed
     left = {path.name for path in (own_folder / "here").glob("*.png")}
@@ -248,8 +248,8 @@ def test_the_demo_tells_of_solving_learning_and_steering_in_one_table(capsys, ow
     }
     assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 12
     with (own_folder / "here" / "ddpg" / "progress.csv").open() as stream:
-        gaps = [float(row["truth/optimality_gap"]) for row in csv.DictReader(stream)]
-    assert len(gaps) == 40
+        gaps = [row["truth/optimality_gap"] for row in csv.DictReader(stream) if row["truth/optimality_gap"]]
+    assert len(gaps) == 41
 
 
 def test_a_bar_shows_only_on_a_terminal_and_once_the_wait_is_long(monkeypatch):
