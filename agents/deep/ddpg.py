@@ -21,9 +21,9 @@ class DDPG(ActorCritic):
     have stable-baselines3's names and defaults; `preset("DDPG", "paper")` has the paper's own.
 
     Departures, unless that preset is taken: Gaussian noise in place of Ornstein-Uhlenbeck's, one learning rate for both
-    networks, tau of 0.005 in place of 0.001, no L2 penalty, layers and their first weights as torch makes them, and
-    actions that come into the critic with the observation, not behind its first layer (the preset's, too). No batch
-    normalisation in any case. The same as stable-baselines3's, to rounding, but that one explores without noise.
+    networks, tau of 0.005 in place of 0.001, no L2 penalty, larger batches, and last layers that begin as large as the
+    others. In any case: actions come into the critic with the observation, not behind its first layer, and there is no
+    batch normalisation. Its updates are stable-baselines3's, to rounding; but by default it explores, by Gaussian noise.
     """
 
     @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ class TD3(ActorCritic):
 
     Fujimoto, van Hoof & Meger (2018), algorithm 1. Hyperparameters have stable-baselines3's names and defaults.
 
-    Departures, unless `preset("TD3", "paper")` is taken: stable-baselines3's defaults in place of the paper's. The same
-    as stable-baselines3's, to rounding, but that one explores without noise.
+    Departures, unless `preset("TD3", "paper")` is taken: larger batches, and 100 random steps to begin with in place of
+    ten thousand. Its updates are stable-baselines3's, to rounding; but by default it explores, by Gaussian noise.
     """
 
     n_critics: ClassVar[int] = 2
