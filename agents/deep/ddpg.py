@@ -22,8 +22,8 @@ class DDPG(ActorCritic):
 
     Departures, unless that preset is taken: Gaussian noise in place of Ornstein-Uhlenbeck's, one learning rate for both
     networks, tau of 0.005 in place of 0.001, no L2 penalty, larger batches, and last layers that begin as large as the
-    others. In any case: actions come into the critic with the observation, not behind its first layer, and there is no
-    batch normalisation. Its updates are stable-baselines3's, to rounding; but by default it explores, by Gaussian noise.
+    others. In any case: actions come into the critic with the observation, not behind its first layer, and without
+    batch normalisation. Its updates are stable-baselines3's, to rounding; but by default it explores (Gaussian noise).
     """
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
