@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -15,17 +16,44 @@ WORTH_IT = 128  # units from which on the other kernels are faster; below they a
 def computing(width: int) -> Iterator[None]:
     """Let torch compute in one thread, and matrices this wide by its faster float32 kernels; restored afterwards.
 
-    A second thread makes a single small network hardly faster, and on a busy machine several times slower.
+    A second thread makes a single small network hardly faster, and on a busy machine several times slower. Who learns
+    in several threads at once has the faster kernels in all of them, until the last of these is done.
     """
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    if width >= WORTH_IT and medium_is_exact():
-        torch.set_float32_matmul_precision("medium")
     try:
-        yield
+        with _FASTER.kernels() if width >= WORTH_IT else nullcontext():
+            yield
     finally:
         torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
+
+
+class _Faster:
+    """Chooses the kernels by torch's one setting for all threads, while any of them wants it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted, self._before = 0, ""
+
+    @contextmanager
+    def kernels(self) -> Iterator[None]:
+        """Let torch take its "medium" kernels, where these are exact."""
+        with self._lock:
+            if not self._wanted:
+                self._before = torch.get_float32_matmul_precision()
+                if medium_is_exact():
+                    torch.set_float32_matmul_precision("medium")
+            self._wanted += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if not self._wanted:
+                    torch.set_float32_matmul_precision(self._before)
+
+
+_FASTER = _Faster()
 
 
 @cache
