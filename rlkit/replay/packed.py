@@ -191,7 +191,10 @@ class PackedReplay:
         if saved.dtype != np.float32 or saved.shape != expected:
             raise CheckpointError(f"buffer.rows is {saved.dtype} {saved.shape}, expected float32 {expected}")
         self._rows[: len(saved)] = saved
-        self._waiting = {stream: deque(rows, maxlen=self.n_steps - 1) for stream, rows in state["waiting"].items()}
+        self._waiting = {  # but for what was left out of the file
+            stream: deque((number for number in rows if number < added), maxlen=self.n_steps - 1)
+            for stream, rows in state["waiting"].items()
+        }
         self.added = added
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -22,8 +22,8 @@ STATS_WINDOW = 100  # episodes, as in SB3
 class Model:
     """The agent of a run, with what SB3's callbacks read of a model.
 
-    Hyperparameters (`model.gamma`) and, after them, the agent's attributes (`model.critic`) are found under their own
-    names. What a model of SB3's has beyond that is missing, with an AttributeError that says so.
+    The agent's attributes (`model.critic`) and, after them, its hyperparameters (`model.gamma`) are found under their
+    own names. What a model of SB3's has beyond that is missing, with an AttributeError that says so.
 
     Args:
         training: the run.
@@ -89,7 +89,9 @@ class Model:
 
         Raises:
             CheckpointError: the agent holds something that has no saved form, or the file cannot be written.
+            Diverged: its parameters are not finite, in a run that ends then.
         """
+        self.training._check_weights()
         path = own_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with emptied(self.agent):
@@ -108,9 +110,9 @@ class Model:
         self.training._log()
 
     def __getattr__(self, name: str) -> Any:
-        """Return a hyperparameter, or else an attribute of the agent."""
+        """Return an attribute of the agent, or else a hyperparameter."""
         agent = vars(self).get("agent")
-        for owner in () if name.startswith("_") else (getattr(agent, "config", None), agent):
+        for owner in () if name.startswith("_") else (agent, getattr(agent, "config", None)):
             if hasattr(owner, name):
                 return getattr(owner, name)
         raise AttributeError(f"{type(agent).__name__} shows SB3's callbacks no {name!r}")

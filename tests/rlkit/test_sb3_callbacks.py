@@ -30,7 +30,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import rlkit
 from rlkit import ConfigError, Trainer, VectorTrainer
 from rlkit.agents import DDPG, DQN
-from rlkit.errors import CheckpointError
+from rlkit.errors import CheckpointError, Diverged
 from rlkit.sb3 import SB3Callback, load_replay_buffer, save_replay_buffer
 from tests.rlkit.helpers import Corridor, DoubleQLearning, Reach, Recorder
 
@@ -208,6 +208,43 @@ def test_a_best_model_learns_on(tmp_path, n_steps):
     rlkit.train(loaded, env, steps=5)
     assert (loaded.n_stored, len(loaded.buffer)) == (38, 5)
     assert len(agent.buffer) == 30
+
+
+def test_rows_that_waited_in_the_buffer_that_was_left_out_wait_no_more(tmp_path):
+    env = gymnasium.make("Pendulum-v1")
+    agent = DDPG.for_env(env, network=(8,), learning_starts=100, buffer_size=30, n_steps=3, gamma=0.5, seed=0)
+    rlkit.train(agent, env, steps=31, callbacks=[CheckpointCallback(31, str(tmp_path))])
+    loaded = DDPG.load(tmp_path / "rl_model_31_steps.npz")
+    nowhere = np.zeros(3, np.float32)
+    loaded.buffer.add(nowhere, np.zeros(1), 1.0, nowhere, False, False)  # it goes where the last one that waited was
+    batch = loaded.buffer.sample(1, np.random.default_rng(0))
+    assert (batch.reward.item(), batch.discount.item()) == (1.0, 0.5)
+
+
+def test_no_agent_is_saved_that_has_diverged(tmp_path):
+    class Diverges(DDPG):
+        def learn_batch(self, batch):
+            metrics = super().learn_batch(batch)
+            if self.n_updates == 5:
+                for parameter in self.actor.parameters():
+                    parameter.data.fill_(np.nan)
+            return metrics
+
+    env = gymnasium.make("Pendulum-v1")
+    agent = Diverges.for_env(env, network=(8,), learning_starts=10, batch_size=8, buffer_size=100, seed=0)
+    with pytest.raises(Diverged, match="step 15: a weight is not finite"):
+        rlkit.train(agent, env, steps=100, callbacks=[CheckpointCallback(1, str(tmp_path))])
+    assert len(list(tmp_path.iterdir())) == 14
+
+
+def test_of_what_agent_and_config_share_the_name_the_model_shows_the_agents():
+    env = gymnasium.make("Pendulum-v1")
+    agent = DDPG.for_env(env, network=(8,), buffer_size=10, gamma=0.9)
+    seen = []
+    rlkit.train(agent, env, steps=1, callbacks=[lambda local, _: seen.append(local["self"]) or True])
+    assert seen[0].critic is agent.critic  # where the Config says what it is built of
+    assert seen[0].actor is agent.actor
+    assert seen[0].gamma == 0.9
 
 
 def test_a_replay_buffer_goes_only_where_it_fits(tmp_path):
