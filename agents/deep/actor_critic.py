@@ -37,7 +37,8 @@ class ActorCritic(ReplayAgent):
 
     A subclass says in `learn_batch` how they learn. Observations are a `Box`, or a `Dict` of such (goal tasks), and
     seen flat; actions are a bounded `Box`, and inside everything scaled to [-1, 1]. Before `learning_starts` it acts
-    uniformly at random.
+    uniformly at random. Weights can be changed in place, by `agent.actor.load_state_dict` for instance; a parameter or
+    network put in another's place goes unheeded.
 
     Attributes:
         actor: `[N, O]` to `[N, A]`, in [-1, 1].
@@ -148,7 +149,7 @@ class ActorCritic(ReplayAgent):
         for i in chosen:
             self._keep(seen[i], actions[i], transitions.reward[i], following[i], terminated[i], truncated[i], i)
         if self._noise is not None:
-            self._noise[terminated | truncated] = 0.0
+            self._noise[terminated | truncated if valid is None else terminated | truncated | ~valid] = 0.0
         return self._learn_if_due(len(chosen))
 
     def abandon_episode(self) -> None:
@@ -173,7 +174,8 @@ class ActorCritic(ReplayAgent):
         config, n = self.config, self.n_stored
         if n <= config.learning_starts:
             return {}
-        rounds = n // config.train_freq - (n - n_new) // config.train_freq
+        before = max(n - n_new, config.learning_starts)
+        rounds = n // config.train_freq - before // config.train_freq
         return self.replay(rounds * config.gradient_steps) if rounds else {}
 
     def replay(self, gradient_steps: int) -> Mapping[str, Any]:
@@ -250,7 +252,8 @@ class ActorCritic(ReplayAgent):
 
     def _seen(self, rows: NDArray[np.float32]) -> Tensor:
         """Return flat observations `(N, O)` as the networks read them."""
-        tensor = torch.from_numpy(rows)
+        usable = rows.flags.c_contiguous and rows.flags.writeable  # by torch
+        tensor = torch.from_numpy(rows if usable else rows.copy())
         return (tensor if self.normalizer is None else self.normalizer(tensor)).to(self._device)
 
     def _seen_one(self, row: NDArray[np.float32]) -> NDArray[np.float32]:

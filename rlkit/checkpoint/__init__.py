@@ -21,6 +21,7 @@ import rlkit
 from rlkit.checkpoint import archive
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
+from rlkit.config import Config
 from rlkit.errors import CheckpointError, ConfigError, Diverged
 from rlkit.policy import Policy, made_by_setup
 
@@ -119,6 +120,7 @@ def describe(encoder: Encoder, policy: Policy, path: str) -> dict[str, Any]:
         "action_space": encoder.encode(policy.action_space, f"{path}.action_space"),
     }
     attributes = _attributes(policy)
+    _check_config(policy.config, f"{path}.config")
     state = {name: encoder.encode(value, f"{path}.{name}") for name, value in attributes.items()}
     _check_restorable(attributes, state, vars(policy)["_made"], path)
     return {
@@ -161,6 +163,17 @@ def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: d
         if isinstance(node, dict) and next(iter(node), None) in TEMPLATED and before != now:
             raise CheckpointError(
                 f"{path}.{name}: a {now} can only be restored if setup() makes one, or if it is a rlkit.Policy"
+            )
+
+
+def _check_config(config: Config, path: str) -> None:
+    """Refuse to write numbers that another class than theirs would be made of."""
+    for name, again in vars(type(config).from_dict(config.to_dict())).items():
+        kind = type(getattr(config, name))
+        if issubclass(kind, Config) and type(again) is not kind:
+            raise CheckpointError(
+                f"{path}.{name}: a {kind.__name__} would come back as a {type(again).__name__}; give the agent a "
+                f"Config of its own, whose {name} is annotated with {kind.__name__}"
             )
 
 

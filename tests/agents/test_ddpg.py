@@ -1,6 +1,8 @@
 """DDPG and TD3: updates as their papers say, actions in bounds, and runs that resume to the bit."""
 
 import copy
+import dataclasses
+import pickle
 
 import gymnasium
 import numpy as np
@@ -11,7 +13,7 @@ from torch import nn
 
 import rlkit
 from rlkit.agents import DDPG, TD3
-from rlkit.errors import ConfigError, SpaceError
+from rlkit.errors import CheckpointError, ConfigError, SpaceError
 from rlkit.evaluation import evaluate
 from rlkit.exploration import GaussianNoise, OrnsteinUhlenbeckNoise
 from rlkit.networks import Architecture
@@ -259,6 +261,77 @@ def test_parallel_environments_have_as_many_updates_as_one_of_as_many_steps():
     assert (agent.n_updates, alone.n_updates) == (20, 20)  # two at each of 21, 24, ..., 48
 
 
+def test_what_comes_before_learning_starts_is_learnt_from_by_no_number_of_environments():
+    agent = make(DDPG)  # from the 21st on
+    observations, no = np.zeros((8, 3)), np.zeros(8, np.bool_)
+    for _ in range(6):
+        actions = agent.act_batch(observations)
+        agent.update_batch(Transitions(observations, actions, np.zeros(8), observations, no, no))
+    assert (agent.n_stored, agent.n_updates) == (48, 28)
+
+
+def test_wandering_noise_of_one_environment_waits_while_its_next_episode_begins():
+    agent = make(DDPG, noise=OrnsteinUhlenbeckNoise(sigma=0.5), learning_starts=0)
+    observations, no = np.zeros((2, 3)), np.zeros(2, np.bool_)
+    actions = agent.act_batch(observations)
+    transitions = Transitions(observations, actions, np.zeros(2), observations, no, no)
+    agent.update_batch(transitions, np.array([True, False]))
+    assert (agent._noise.any(axis=1) == [True, False]).all()
+
+
+def test_observations_may_be_read_only_or_any_view():
+    agent, seen = filled(make(DDPG, normalize_observations=True)), np.arange(12, dtype=np.float32).reshape(4, 3)
+    agent = DDPG(spaces.Box(-99, 99, (3,)), DONE, agent.config, seed=0)
+    expected = agent.predict(seen[::-1, ::-1].copy(), deterministic=True)[0]
+    seen.setflags(write=False)
+    np.testing.assert_array_equal(agent.predict(seen[::-1, ::-1], deterministic=True)[0], expected)
+    np.testing.assert_allclose(agent.act(seen[0, ::-1]), expected[3], rtol=1e-6)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pushes(GaussianNoise):
+    """Noise of a user's own."""
+
+    def draw(self, previous, sigma, rng):
+        return np.full(previous.shape, sigma)
+
+
+def test_noise_that_would_be_loaded_as_another_is_not_saved(tmp_path):
+    class Pushed(DDPG):
+        @dataclasses.dataclass(frozen=True, kw_only=True)
+        class Config(DDPG.Config):
+            noise: Pushes = Pushes()
+
+    with pytest.raises(CheckpointError, match=r"agent\.config\.noise: a Pushes would come back as a GaussianNoise"):
+        make(DDPG, noise=Pushes()).save(tmp_path / "agent.npz")
+    make(Pushed).save(tmp_path / "agent.npz")
+    assert Pushed.load(tmp_path / "agent.npz").config.noise == Pushes()
+
+
+def test_weights_that_are_set_count():
+    agent = filled(make(DDPG))
+    agent.replay(2)
+    agent.actor.load_state_dict({name: torch.zeros_like(value) for name, value in agent.actor.state_dict().items()})
+    np.testing.assert_allclose(agent.act(np.ones(3)), [1.0, 5.0])  # the middle of the bounds
+    np.testing.assert_allclose(agent.act_batch(np.ones((2, 3)), explore=False), [[1.0, 5.0]] * 2)
+    agent.replay(2)
+    assert any(parameter.any() for parameter in agent.actor.parameters())
+
+
+def test_copies_learn_on_alike_and_leave_the_original_alone():
+    agent = filled(make(DDPG, n_steps=3, normalize_observations=True))
+    agent.replay(2)
+    copies = copy.deepcopy(agent), pickle.loads(pickle.dumps(agent))
+    before = copy.deepcopy(agent.critic.state_dict())
+    for one in copies:
+        filled(one, 10, seed=1)
+        one.replay(3)
+    for name, value in before.items():
+        assert torch.equal(agent.critic.state_dict()[name], value)
+        assert torch.equal(*(one.critic.state_dict()[name] for one in copies))
+        assert not torch.equal(copies[0].critic.state_dict()[name], value)
+
+
 def test_observations_are_scaled_by_their_own_moments():
     agent = make(DDPG, normalize_observations=True)
     seen = np.random.default_rng(0).normal(5.0, 3.0, size=(50, 3))
@@ -323,9 +396,9 @@ def test_other_actions_are_refused_with_the_reason(space, words):
     "wrong",
     [
         {"gamma": 1.5}, {"tau": -1.0}, {"tau": 0.0}, {"batch_size": 0}, {"buffer_size": 0}, {"learning_rate": 0.0},
-        {"learning_rate": -1.0}, {"actor_learning_rate": 0.0}, {"train_freq": 0}, {"gradient_steps": -2}, {"n_steps": 0},
-        {"learning_starts": -1}, {"weight_decay": -0.1}, {"optimizer": "sgd"}, {"network": (0,)}, {"network": 64},
-        {"noise": 0.1}, {"noise": {"sigma": -1.0}}, {"device": "nonsense"}, {"gamma": float("nan")},
+        {"learning_rate": -1.0}, {"actor_learning_rate": 0.0}, {"train_freq": 0}, {"gradient_steps": -2},
+        {"n_steps": 0}, {"learning_starts": -1}, {"weight_decay": -0.1}, {"optimizer": "sgd"}, {"network": (0,)},
+        {"network": 64}, {"noise": 0.1}, {"noise": {"sigma": -1.0}}, {"device": "nonsense"}, {"gamma": float("nan")},
     ],
 )  # fmt: skip
 def test_hyperparameters_out_of_range_are_refused_by_name(wrong):

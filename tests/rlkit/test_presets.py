@@ -78,6 +78,15 @@ def test_the_papers_preset_is_the_papers():
     assert (config.noise.theta, config.noise.sigma) == (0.15, 0.2)
 
 
+def test_td3s_preset_is_its_papers():
+    """Fujimoto, van Hoof & Meger (2018), section 6.1."""
+    config = catalogue()["TD3"].Config.from_dict(preset("TD3", "paper"))
+    assert (config.learning_rate, config.actor_learning_rate, config.tau, config.gamma) == (1e-3, None, 0.005, 0.99)
+    assert (config.network, config.batch_size, config.buffer_size) == ((400, 300), 100, 10**6)
+    assert (config.policy_delay, config.target_policy_noise, config.target_noise_clip) == (2, 0.2, 0.5)
+    assert (config.learning_starts, config.noise) == (10_000, GaussianNoise(sigma=0.1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Noisy(Config):
     """Has noise."""
