@@ -102,8 +102,9 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
         decode, saved = checkpoint.decoder.decode, checkpoint.policy
         for role in ("observation_space", "action_space"):
             space = decode(saved[role], None, f"agent.{role}")
-            if space != getattr(policy, role):
-                raise CheckpointError(f"agent.{role}: is {space}, expected {getattr(policy, role)}")
+            own = getattr(policy, role)
+            if space != own or repr(space) != repr(own):  # Dicts are equal whatever the order of their parts
+                raise CheckpointError(f"agent.{role}: is {space}, expected {own}")
         config = type(policy).Config.from_dict(decode(saved["config"], None, "agent.config"))
         if config != policy.config:
             was, now = config.to_dict(), policy.config.to_dict()

@@ -175,6 +175,8 @@ class Decoder:
         parts = self.decode(node["parts"], None, path)
         if kind is spaces.MultiDiscrete:
             return kind(parts["nvec"], dtype=parts["nvec"].dtype.type, start=parts["start"])
+        if kind is spaces.Dict:
+            return kind(list(parts["spaces"].items()))  # of a dict it would sort the names, and flat vectors with them
         return kind(**parts, dtype=parts["low"].dtype.type) if kind is spaces.Box else kind(**parts)
 
     def _stateful(self, node: dict[str, Any], template: Any, path: str) -> Any:

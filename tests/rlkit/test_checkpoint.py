@@ -125,6 +125,8 @@ def test_transitions_and_spaces_have_a_saved_form(tmp_path):
     )
     transition = Transition(np.zeros(2), 1, 0.5, np.ones(2), False, True)
     back = round_trip([space, deque([transition], maxlen=3)], tmp_path)
+    unsorted = spaces.Dict(b=spaces.Discrete(2), a=spaces.Discrete(2))
+    assert [*round_trip(unsorted, tmp_path).spaces] == ["b", "a"]
     assert back[0] == space
     assert back[1].maxlen == 3
     assert isinstance(back[1][0], Transition)

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import rlkit
-from rlkit import Agent, InvalidTransition, SpaceError, Trainer, VectorTrainer
+from rlkit import Agent, CheckpointError, InvalidTransition, SpaceError, Trainer, VectorTrainer
 from rlkit.agents import DDPG
 from rlkit.spaces import batch_flattener, flattener
 from tests.rlkit.helpers import Reach
@@ -71,6 +71,25 @@ def test_a_run_in_a_goal_task_resumes_to_the_bit(tmp_path):
     assert resumed.step == straight.step == 43
     assert resumed.agent.total.tobytes() == straight.agent.total.tobytes()
     assert resumed.episodes.state_dict() == straight.episodes.state_dict()
+
+
+class BackwardReach(Reach):
+    """Has the parts of its observations in no alphabetical order."""
+
+    def __init__(self):
+        super().__init__()
+        parts = sorted(self.observation_space.spaces.items(), reverse=True)
+        self.observation_space = gymnasium.spaces.Dict(parts)
+
+
+def test_an_agent_that_was_loaded_reads_a_dict_in_the_order_in_which_it_learnt(tmp_path):
+    small = {"network": (8,), "batch_size": 8, "learning_starts": 10, "buffer_size": 100}
+    agent = DDPG.for_env(BackwardReach(), seed=0, **small)
+    rlkit.train(agent, BackwardReach(), steps=30, directory=tmp_path)
+    seen, _ = BackwardReach().reset(seed=1)
+    np.testing.assert_array_equal(DDPG.load(tmp_path).act(seen), agent.act(seen))
+    with pytest.raises(CheckpointError, match=r"agent\.observation_space: is Dict\('observation'.* expected Dict\('a"):
+        rlkit.train(DDPG.for_env(Reach(), seed=0, **small), Reach(), steps=40, directory=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("mode", [None, *MODES])
