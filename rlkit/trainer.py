@@ -94,7 +94,11 @@ class Trainer(Training):
             return lambda: self._take_stretch(compiled)
 
         def step_on() -> None:
-            transition, metrics = self._take_step()
+            try:
+                transition, metrics = self._take_step()
+            except BaseException:
+                self._leave_episode()
+                raise
             for callback in watchers:
                 callback.on_step(self, transition, metrics)
             if transition.terminated or transition.truncated:
@@ -141,6 +145,12 @@ class Trainer(Training):
             raise self._invalid("observation after reset", fault)
         self._observation = self._keep(seen)
         self._in_episode = True
+
+    def _leave_episode(self) -> None:
+        """Begin another one should the run go on: the environment has made a step that was not learnt from."""
+        self._in_episode = False
+        self.episodes.total, self.episodes.length = 0.0, 0
+        self.agent.abandon_episode()
 
     def _checked_reward(self, reward: Any) -> float:
         try:

@@ -82,7 +82,12 @@ class VectorTrainer(Training):
 
     def _way_of_stepping(self, watchers: list[Callback]) -> Callable[[], None]:
         def step_on() -> None:
-            transitions, metrics = self._take_step()
+            try:
+                transitions, metrics = self._take_step()
+            except BaseException:
+                if not self._awaits_env:  # they have made a step that was not learnt from
+                    self._observations = None  # new episodes begin, should the run go on
+                raise
             for callback in watchers:
                 callback.on_step(self, transitions, metrics)  # type: ignore[arg-type]
             self._end_episodes(transitions)

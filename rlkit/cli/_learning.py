@@ -78,11 +78,13 @@ def learn_in_parallel(make: Callable[[], NeuralTD], map: str, updates: int, fold
     from rlkit.envs import GridWorld
     from rlkit.logger import Logger
     from rlkit.truth.callback import yardstick_of
+    from rlkit.truth.linear_quadratic import RiccatiYardstick
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for layers this small, waiting for a second thread takes longer than the work
     agent, env = make(), GridWorld.load(map)
     truth = yardstick_of(agent, env)
+    assert not isinstance(truth, RiccatiYardstick)
     _update(make(), map, 2, truth, None)  # compiles
     with Logger(folder) as log:
         begun = time.perf_counter()

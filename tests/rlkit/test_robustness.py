@@ -81,6 +81,34 @@ def test_what_is_wrong_in_one_of_many_environments_is_refused(wrong):
     assert agent.n_stored == 28
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_run_that_goes_on_after_a_fault_begins_another_episode(parallel):
+    faulty, seen, begun = Faulty(15, reward=np.nan), [], []
+
+    class Follows(DDPG):
+        def update(self, transition):
+            seen.append(transition.observation)
+            return super().update(transition)
+
+        def update_batch(self, transitions, valid=None):
+            seen.append(transitions.observation[0])
+            return super().update_batch(transitions, valid)
+
+        def abandon_episode(self):
+            begun.append(len(seen))
+            super().abandon_episode()
+
+    env = SyncVectorEnv([lambda: faulty], autoreset_mode=AutoresetMode.SAME_STEP) if parallel else faulty
+    agent = Follows.for_env(env, seed=0, **SMALL)
+    with pytest.raises(InvalidTransition, match="step 15"):
+        rlkit.train(agent, env, steps=30)
+    left = faulty.position
+    rlkit.train(agent, env, steps=1)
+    assert begun == [0, 14]
+    assert abs(seen[14] - left).max() > 0.01  # where nothing was learnt of the way to
+    assert faulty.steps == 1
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize("wrong", [{"observation": np.array([1e39, 0.0])}, {"reward": 1e39}], ids=str)
 def test_what_only_a_float32_cannot_hold_is_refused_with_step_and_environment(wrong):
