@@ -172,7 +172,7 @@ class _Layer:
     back_slope = torch.empty(0, 0)
 
     def _room_for_out(self, n: int, width: int) -> Tensor:
-        if len(self.out) != n:
+        if self.out.shape[0] != n:
             self.out = torch.empty(n, width)
         return self.out
 
@@ -194,7 +194,7 @@ class _Linear(_Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        return torch.addmm(self.bias, x, self.transposed, out=self._room_for_out(len(x), len(self.bias)))
+        return torch.addmm(self.bias, x, self.transposed, out=self._room_for_out(x.shape[0], self.bias.shape[0]))
 
     def learn(self, slope: Tensor) -> None:
         torch.mm(slope.t(), self.x, out=self.weight_slope)
@@ -209,22 +209,54 @@ class _Linear(_Layer):
         return out
 
 
-class _LinearToOne(_Linear):
-    """A linear layer with a single output: for NumPy's products with a vector, torch takes several times as long."""
+class _ThinLinear(_Linear):
+    """A linear layer of few inputs or outputs, by NumPy, whose products with thin matrices take half of torch's time.
+
+    Larger batches are left to torch: NumPy would share them among threads, which on a busy machine wait for each other.
+    """
+
+    FEW, ONE_THREADS_WORK = 8, 4 * 2**16  # OpenBLAS's own limit, in multiplications
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
         assert self.weight_slope is not None
-        self.slope_array = self.weight_slope.numpy()[0]
+        self.slope_array = self.weight_slope.numpy()
+        self.most = self.ONE_THREADS_WORK // self.weight.numel()  # transitions
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] > self.most:
+            return super().forward(x)
+        self.x = x
+        out = self._room_for_out(x.shape[0], self.bias.shape[0])
+        np.dot(x.numpy(), self.array.T, out=out.numpy())
+        return out.add_(self.bias)
+
+    def learn(self, slope: Tensor) -> None:
+        if slope.shape[0] > self.most:
+            return super().learn(slope)
+        np.dot(slope.numpy().T, self.x.numpy(), out=self.slope_array)
+        torch.sum(slope, 0, out=self.bias_slope)
+        return None
+
+    def back(self, slope: Tensor) -> Tensor:
+        if slope.shape[0] > self.most:
+            return super().back(slope)
+        back = self._room_for_back(self.x)
+        np.dot(slope.numpy(), self.array, out=back.numpy())
+        return back
+
+
+class _LinearToOne(_ThinLinear):
+    """A linear layer with a single output."""
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        out = self._room_for_out(len(x), 1)
+        out = self._room_for_out(x.shape[0], 1)
         np.dot(x.numpy(), self.array[0], out=out.numpy()[:, 0])
         return out.add_(self.bias)
 
     def learn(self, slope: Tensor) -> None:
-        np.dot(slope.numpy()[:, 0], self.x.numpy(), out=self.slope_array)
+        np.dot(slope.numpy()[:, 0], self.x.numpy(), out=self.slope_array[0])
         torch.sum(slope, 0, out=self.bias_slope)
 
     def back(self, slope: Tensor) -> Tensor:
@@ -303,4 +335,6 @@ _WRITTEN_OUT: dict[type[nn.Module], Any] = {
 def _written_out(layer: nn.Module) -> Any:
     if isinstance(layer, nn.Linear) and layer.out_features == 1:
         return _LinearToOne(layer)
+    if isinstance(layer, nn.Linear) and min(layer.in_features, layer.out_features) <= _ThinLinear.FEW:
+        return _ThinLinear(layer)
     return _WRITTEN_OUT[type(layer)](layer)
