@@ -110,7 +110,7 @@ class Evaluation(Callback):
 
     Raises:
         ConfigError: `every`, `episodes` or `max_steps` is not a whole number of at least 1; or, when a run begins, the
-            environment is the one trained in.
+            environment is the one trained in, or one of those.
         SpaceError: this is not one environment.
     """
 
@@ -133,7 +133,9 @@ class Evaluation(Callback):
 
     def on_start(self, trainer: Trainer) -> None:
         """Make sure that evaluating leaves the run alone."""
-        if self.env.unwrapped is trainer.env.unwrapped:
+        many = isinstance(trainer.env, gymnasium.vector.VectorEnv)
+        trained_in = [trainer.env, *(getattr(trainer.env.unwrapped, "envs", ()) if many else ())]
+        if any(self.env.unwrapped is env.unwrapped for env in trained_in):
             raise ConfigError("Evaluation: the environment is the one trained in, expected another one like it")
 
     def on_every(self, trainer: Trainer) -> None:

@@ -90,6 +90,7 @@ class ActorCritic(ReplayAgent):
         self.n_updates = 0
         self._noise: Floats | None = None  # what was added to the last action, or to each environment's
         self._total_steps = 0
+        self._saved_numbers: dict[str, float] = {}  # what was to be logged when this was saved, until the next update
 
     def make_buffer(self) -> PackedReplay:  # type: ignore[override]
         """Return an empty buffer."""
@@ -226,11 +227,16 @@ class ActorCritic(ReplayAgent):
         numbers: dict[str, float] = {}
         if self.config.noise is not None and self.config.noise.final_sigma is not None:
             numbers["noise_sigma"] = self._sigma()
-        if self._latest is not None:
-            numbers["actor_grad_norm"] = float(self._actor.slope.norm())
-            numbers["critic_grad_norm"] = float(torch.stack([q.slope.norm() for q in self._critics]).mean())
-            numbers["saturated_actions"] = float((self._latest.abs() > 0.99).float().mean())
-        return numbers
+        return numbers | self._of_last_update()
+
+    def _of_last_update(self) -> dict[str, float]:
+        if self._latest is None:
+            return self._saved_numbers
+        return {
+            "actor_grad_norm": float(self._actor.slope.norm()),
+            "critic_grad_norm": float(torch.stack([q.slope.norm() for q in self._critics]).mean()),
+            "saturated_actions": float((self._latest.abs() > 0.99).float().mean()),
+        }
 
     _latest: Tensor | None = None  # the actor's actions in the last batch; not saved
 
@@ -343,7 +349,8 @@ class ActorCritic(ReplayAgent):
         return [passes_of(critic) for critic in self.critics_target]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}
+        state = {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}
+        return {**state, "_saved_numbers": self._of_last_update()}
 
 
 _DERIVED = {name for name, part in vars(ActorCritic).items() if isinstance(part, cached_property)} | {"_latest"}

@@ -46,6 +46,8 @@ class EnvironmentSaid(NamedTuple):
         except RlkitError:
             raise
         except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+            if render_mode is not None and "'render_mode'" in str(error):
+                raise UnknownProblem(f"{self.name}: the environment draws no pictures") from error
             raise UnknownProblem(f"{self.name}: {_first_line(error)}") from error
         own_limit = getattr(getattr(getattr(env.unwrapped, "layout", None), "rules", None), "max_steps", None)
         if limited and (env.spec is None or env.spec.max_episode_steps is None) and own_limit is None:

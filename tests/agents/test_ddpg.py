@@ -237,14 +237,11 @@ def test_noise_falls_over_a_share_of_the_run():
 
 def test_wandering_noise_begins_anew_with_an_episode():
     agent = make(DDPG, noise=OrnsteinUhlenbeckNoise(sigma=0.5), learning_starts=0)
-    agent.act(np.zeros(3), explore=True)
-    first = agent._noise.copy()
-    agent.update(Transition(np.zeros(3), DONE.low, 0.0, np.zeros(3), False, True))
-    agent.act(np.zeros(3), explore=True)
-    assert abs(agent._noise).max() < 0.5
-    assert agent._noise is not first
-    agent.update(Transition(np.zeros(3), DONE.low, 0.0, np.zeros(3), False, False))
-    assert agent._noise is not None
+    for terminated, truncated in ((False, False), (False, True), (True, False)):
+        agent._noise = np.full(2, 9.0)
+        agent.update(Transition(np.zeros(3), DONE.low, 0.0, np.zeros(3), terminated, truncated))
+        agent.act(np.zeros(3), explore=True)
+        assert (abs(agent._noise) < 1).all() == (terminated or truncated)
 
 
 def test_parallel_environments_have_as_many_updates_as_one_of_as_many_steps():
@@ -316,6 +313,17 @@ def test_weights_that_are_set_count():
     np.testing.assert_allclose(agent.act_batch(np.ones((2, 3)), explore=False), [[1.0, 5.0]] * 2)
     agent.replay(2)
     assert any(parameter.any() for parameter in agent.actor.parameters())
+
+
+def test_what_is_logged_of_the_last_update_is_known_after_loading(tmp_path):
+    agent = filled(make(TD3))
+    agent.replay(2)
+    agent.save(tmp_path / "agent.npz")
+    loaded = TD3.load(tmp_path / "agent.npz")
+    assert {*loaded.diagnostics()} == {"actor_grad_norm", "critic_grad_norm", "saturated_actions"}
+    assert loaded.diagnostics() == agent.diagnostics()
+    loaded.replay(2)
+    assert loaded.diagnostics() != agent.diagnostics()
 
 
 def test_copies_learn_on_alike_and_leave_the_original_alone():

@@ -154,6 +154,13 @@ def test_an_episode_is_filmed(capsys):
         assert min(image.size) > 32
 
 
+@pytest.mark.filterwarnings("ignore:.*possible render_modes:UserWarning")
+def test_what_draws_nothing_is_not_filmed(capsys):
+    words = ("train", "DDPG", "rlkit/LinearQuadratic-v0", "--steps", "5", "--eval-every", "0", "--buffer-size", "10")
+    folder = done_json(capsys, *words)["folder"]
+    assert "LinearQuadratic-v0: the environment draws no pictures" in refusal(capsys, "evaluate", folder, "--gif=a.gif")
+
+
 def test_episodes_that_would_never_end_are_cut_short(capsys):
     found = done_json(capsys, "train", "QLearning", "zhao-2x2", "--steps", "5", "--eval-every", "0")
     assert done_json(capsys, "evaluate", found["folder"])["mean_length"] == 1000

@@ -12,7 +12,7 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 from PIL import Image
 
-from rlkit import ConfigError, SpaceError, Trainer
+from rlkit import ConfigError, SpaceError, Trainer, VectorTrainer
 from rlkit.agents import DDPG, QLearning
 from rlkit.evaluation import Evaluation, play, q_bias
 from rlkit.film import FRAMES, Film
@@ -94,6 +94,10 @@ def test_what_cannot_be_evaluated_in_is_refused():
     env = gymnasium.wrappers.TimeLimit(Corridor(), 3)
     with pytest.raises(ConfigError, match="the environment is the one trained in"):
         Trainer(Recorder.for_env(env), env, callbacks=[Evaluation(env.unwrapped)]).run(5)
+    one = Reach()
+    many = SyncVectorEnv([Reach, lambda: one])
+    with pytest.raises(ConfigError, match="the environment is the one trained in"):
+        VectorTrainer(DDPG.for_env(many, buffer_size=10), many, callbacks=[Evaluation(one)]).run(5)
 
 
 class Painted(Corridor):
