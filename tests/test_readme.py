@@ -44,11 +44,25 @@ def run_block(language: str, code: str, folder: Path) -> None:
         pytest.fail(f"a {language} block is not something a reader can run")
 
 
-def test_every_code_block_of_the_readme_runs(tmp_path):
+RUNNABLE = [(language, code) for language, code in blocks(ROOT / "README.md") if language not in ("text", "toml")]
+
+
+def test_all_blocks_are_known():
+    assert {language for language, _ in blocks(ROOT / "README.md")} == {"bash", "python", "toml"}
+
+
+@pytest.mark.parametrize(("language", "code"), RUNNABLE, ids=[code.splitlines()[-1][:40] for _, code in RUNNABLE])
+def test_every_code_block_of_the_readme_runs(language, code, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    for language, code in blocks(ROOT / "README.md"):
-        if language != "text":
-            run_block(language, code, tmp_path)
+    for kind, text in blocks(ROOT / "README.md"):
+        if kind == "toml":
+            run_block(kind, text, tmp_path)
+    run_block(language, code.replace(" && rlkit demo", " && true"), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_readmes_demo_runs(tmp_path):
+    run_shell("rlkit demo", tmp_path)
 
 
 def test_the_readme_states_the_two_commands():
