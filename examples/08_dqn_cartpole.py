@@ -6,7 +6,6 @@ Nobody knows the exact values here, so that the learner is judged by its return:
 from pathlib import Path
 
 import gymnasium
-import torch
 import tyro
 from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -17,7 +16,6 @@ from rlkit.evaluation import Evaluation
 
 def main(out: Path = Path("runs/08_dqn_cartpole"), steps: int = 30_000, seed: int = 0) -> float:
     """Train with returns of three steps; most seeds balance the pole after 30,000 steps."""
-    torch.set_num_threads(1)  # what so small a network gains from more is less than what they cost
     agent = DQN.for_env(
         env := gymnasium.make("CartPole-v1"),
         seed=seed,

@@ -7,7 +7,6 @@ equation knows the shortest way through both, and what DDPG has learnt is measur
 from pathlib import Path
 
 import numpy as np
-import torch
 import tyro
 from matplotlib.figure import Figure
 
@@ -23,7 +22,6 @@ DRAWING = "sutton-barto-8.1"  # the Dyna maze
 
 def main(out: Path = Path("runs/12_point_maze"), steps: int = 10_000, seed: int = 0) -> tuple[int, float]:
     """Solve the grid, train in the maze from anywhere, and draw both, the runs from the drawing's start."""
-    torch.set_num_threads(1)
     model = GridWorld.load(DRAWING).model()
     v = bellman.solve(model, 0.95).v
 

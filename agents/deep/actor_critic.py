@@ -334,19 +334,19 @@ class ActorCritic(ReplayAgent):
 
     @cached_property
     def _actor(self) -> Differentiable:
-        return passes_of(self.actor)
+        return passes_of(self.actor, self.config.batch_size)
 
     @cached_property
     def _critics(self) -> list[Differentiable]:
-        return [passes_of(critic) for critic in self.critics]
+        return [passes_of(critic, self.config.batch_size) for critic in self.critics]
 
     @cached_property
     def _actor_target(self) -> Differentiable:
-        return passes_of(self.actor_target)
+        return passes_of(self.actor_target, self.config.batch_size)
 
     @cached_property
     def _critics_target(self) -> list[Differentiable]:
-        return [passes_of(critic) for critic in self.critics_target]
+        return [passes_of(critic, self.config.batch_size) for critic in self.critics_target]
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}

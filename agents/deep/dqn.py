@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from rlkit.errors import SpaceError
 from rlkit.exploration import linear_decay
 from rlkit.features import Features
 from rlkit.networks import Inputs, Passes, mlp, target_of, update_target
+from rlkit.networks.precision import computing
 from rlkit.replay import NStepBatch, NStepReplay, PrioritizedReplay
 from rlkit.transition import Transition
 from rlkit.updates.adam import adam
@@ -118,6 +120,10 @@ class DQN(ReplayAgent):
     def prepare(self, total_steps: int) -> None:
         """Let exploration fall, and what priorities are corrected by rise, over a share of all steps, or over all."""
         self._total_steps = total_steps
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """Return the context to learn in: one thread, and the faster of torch's float32 kernels."""
+        return computing(max(self.config.network, default=0))
 
     @property
     def exploration_rate(self) -> float | None:

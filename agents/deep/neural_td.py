@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from rlkit.config import bounded, described
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError
 from rlkit.features import Features, FeatureTable, NeuralEncoder
 from rlkit.networks import Inputs, Passes, mlp, target_of, update_target
+from rlkit.networks.precision import computing
 from rlkit.rollout import Rollout
 from rlkit.transition import Transition, Transitions
 from rlkit.updates.adam import adam
@@ -187,6 +189,10 @@ class NeuralTD(Agent):
         probs = np.stack([self._probs(self._acting, observation) for observation in observations])
         chosen: NDArray[np.int64] = (draws[:, None] >= probs.cumsum(axis=1)[:, :-1]).sum(axis=1)
         return chosen
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """Return the context to learn in: one thread, and the faster of torch's float32 kernels."""
+        return computing(max(self.config.network, default=0))
 
     def update(self, transition: Transition) -> Mapping[str, float]:
         """Learn from one transition."""

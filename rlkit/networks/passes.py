@@ -46,12 +46,17 @@ class Differentiable(Protocol):
         """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`."""
 
 
-def passes_of(network: nn.Module) -> Differentiable:
-    """Return the written-out passes where there are such, else autograd's: equal but for rounding."""
-    layers = list(network) if isinstance(network, nn.Sequential) else [network]
+def passes_of(network: nn.Module, batch_size: int) -> Differentiable:
+    """Return the quickest passes for batches of this size: compiled ones, written-out ones, or else autograd's.
+
+    All are equal but for rounding.
+    """
     on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
-    known = on_cpu and all(type(layer) in _WRITTEN_OUT for layer in layers)
-    return Passes(network) if known and isinstance(network, nn.Sequential) else AutogradPasses(network)
+    if not on_cpu or not isinstance(network, nn.Sequential) or any(type(part) not in _WRITTEN_OUT for part in network):
+        return AutogradPasses(network)
+    from rlkit.networks.small import SmallPasses
+
+    return SmallPasses(network) if SmallPasses.fits(network, batch_size) else Passes(network)
 
 
 class Passes:

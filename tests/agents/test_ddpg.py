@@ -18,6 +18,7 @@ from rlkit.evaluation import evaluate
 from rlkit.exploration import GaussianNoise, OrnsteinUhlenbeckNoise
 from rlkit.networks import Architecture
 from rlkit.networks.passes import AutogradPasses, Passes, passes_of
+from rlkit.networks.small import SmallPasses
 from rlkit.transition import Transition, Transitions
 from rlkit.updates.adam import adam
 from rlkit.updates.adam_anywhere import adam_anywhere
@@ -119,16 +120,18 @@ def test_an_update_is_autograds_and_torchs_adam(kind, architecture):
         torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("batch_size", [10, 10**6])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_all_passes_are_autograds(architecture):
+def test_all_passes_are_autograds(architecture, batch_size):
     generator = torch.Generator().manual_seed(0)
     network = architecture.build(5, (8, 8), 2, generator, nn.Tanh)
     x, slope = torch.randn(10, 5, generator=generator, requires_grad=True), torch.randn(10, 2, generator=generator)
     expected = torch.autograd.grad(network(x), [x, *network.parameters()], slope)
     expected = [part.clone() for part in expected]
-    passes = passes_of(network)
+    passes = passes_of(network, batch_size)
     written_out = architecture.activation == "relu" and not architecture.residual
-    assert type(passes) is (Passes if written_out else AutogradPasses)
+    plain = SmallPasses if batch_size < 10**6 and not architecture.layer_norm else Passes
+    assert type(passes) is (plain if written_out else AutogradPasses)
     with torch.no_grad():
         out = passes.forward(x.detach()).clone()
         torch.testing.assert_close(passes.slope_of_input(slope.clone()), expected[0], rtol=1e-4, atol=1e-6)
