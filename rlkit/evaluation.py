@@ -152,7 +152,8 @@ class Evaluation(Callback):
             row["eval/q_bias"] = np.concatenate(biases).mean()
         trainer.logger.scalars({tag: float(value) for tag, value in row.items()}, trainer.step)
         if film is not None and trainer.folder is not None:
-            film.show(trainer.logger, "eval/episode", trainer.folder.path / "evaluation", trainer.step)
+            name, path = type(trainer.agent).__name__, trainer.folder.path / "evaluation"
+            film.show(trainer.logger, "eval/episode", path, trainer.step, agent=name)
 
     def _one(self, agent: Agent, number: int, film: Film | None) -> _Found:
         steps: list[Transition] = []

@@ -47,15 +47,19 @@ class Film:
             self._draw()
         self._count += 1
 
-    def show(self, logger: Logger, tag: str, path: Path, step: int) -> None:
-        """Log the episode under a tag, and write it to `path` with `.gif` or `.png`; trouble costs a warning."""
+    def show(self, logger: Logger, tag: str, path: Path, step: int, *, agent: str) -> None:
+        """Log the episode of an agent, said by name, under a tag, and write it to `path` with `.gif` or `.png`.
+
+        Trouble costs a warning.
+        """
         try:
             if self.frames:
                 self._animate(logger, tag, path.with_suffix(".gif"), step)
             elif self.steps:
                 from rlkit import plotting
 
-                figure = plotting.plot_episode(self.steps)
+                name = type(self.env.unwrapped).__name__ if self.env.spec is None else self.env.spec.id
+                figure = plotting.plot_episode(self.steps, title=f"{agent} on {name}, after {step:,} steps of learning")
                 logger.image(tag, plotting.to_image(figure), step)
                 plotting.save(figure, path.with_suffix(".png"), dpi=100)
         except OSError as error:

@@ -74,7 +74,7 @@ def _film(agent: Policy, env: Any, seed: int, path: Path) -> None:
     if not film.frames:
         raise ConfigError(f"--gif: {film.trouble or 'the environment draws no pictures'}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    film.show(Logger(None), "eval/episode", path, 0)
+    film.show(Logger(None), "eval/episode", path, 0, agent=type(agent).__name__)
 
 
 def _as_json(agent: Policy, identity: str, found: list[Episode], gif: Path | None) -> str:

@@ -186,7 +186,8 @@ def _picture(trainer: Trainer, judge: Any) -> None:
     film = Film(judge)
     for transition, _ in play(trainer.agent, judge, seed=0):
         film.note(transition)
-    film.show(trainer.logger, "eval/episode", trainer.folder.path / "evaluation", trainer.step)
+    name, path = type(trainer.agent).__name__, trainer.folder.path / "evaluation"
+    film.show(trainer.logger, "eval/episode", path, trainer.step, agent=name)
     trainer.logger.close()
 
 

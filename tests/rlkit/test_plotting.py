@@ -11,8 +11,18 @@ import numpy as np
 import pytest
 
 from rlkit.errors import ConfigError
-from rlkit.plotting import plot_convergence, plot_errors, plot_learning, plot_q, plot_values, save, to_image
+from rlkit.plotting import (
+    plot_convergence,
+    plot_episode,
+    plot_errors,
+    plot_learning,
+    plot_q,
+    plot_values,
+    save,
+    to_image,
+)
 from rlkit.plotting.glyphs import arrow_polygons, spell, wedges
+from rlkit.transition import Transition
 
 FOUR = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 FIVE = np.vstack([FOUR, [(0, 0)]])
@@ -230,3 +240,21 @@ def test_errors_are_drawn_beside_the_least_that_features_allow_and_the_fixed_poi
 def test_errors_that_are_not_there_are_named():
     with pytest.raises(ConfigError, match="mine has no column 'policy_regret'; known: step, rmsve"):
         plot_errors({"mine": {"step": [1], "rmsve": [1.0]}}, tag="policy_regret")
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        (np.zeros(3), ["0", "1", "2"]),
+        ({"goal": np.zeros(2), "speed": np.zeros(1)}, ["goal 0", "goal 1", "speed 0"]),
+        (np.zeros(15), ["0", "2", "4", "6", "8", "10", "12", "14"]),
+    ],
+    ids=["few", "dict", "many"],
+)
+def test_an_episodes_curves_are_numbered(observation, expected):
+    step = Transition(observation, np.zeros(1), 1.0, observation, False, False)
+    figure = plot_episode([step, step], title="DDPG")
+    above, middle, _ = figure.axes
+    assert [text.get_text() for text in above.get_legend().get_texts()] == expected
+    assert middle.get_legend() is None  # there is but one
+    assert above.get_title() == "DDPG\nreturn 2 in 2 steps"
