@@ -118,10 +118,22 @@ def _environment(name: str) -> Problem:
     if callable(getattr(bare, "model", None)) and hasattr(bare, "layout"):
         return _of_layout(short, bare.model())
     if not hasattr(bare, "P") and not callable(getattr(bare, "model", None)):
-        raise UnknownProblem(f"{name} publishes neither a transition table P nor a model(): nothing exact can be said")
+        raise UnknownProblem(f"{name} {_without_table(bare)}")
     model = FiniteMDP.from_gymnasium(env)
     weights = np.asarray(getattr(bare, "initial_state_distrib", ~model.terminal))
     return Problem(short, model, np.flatnonzero(weights > 0), _table_geometry(bare, model))
+
+
+def _without_table(env: Any) -> str:
+    """Say why an environment is not solved here, and who knows the answer if anybody does."""
+    if callable(getattr(env, "optimum", None)):
+        return (
+            "has no finite table; Riccati's equation solves it exactly: in Python, env.unwrapped.optimum(gamma), and "
+            "rlkit.truth.optimality_gap(policy, env, gamma) says what a policy costs beyond that"
+        )
+    if callable(getattr(env, "reference", None)):
+        return "has no finite table; its shortest way is known exactly: in Python, env.unwrapped.reference()"
+    return "publishes neither a transition table P nor a model(): nothing exact can be said"
 
 
 def _table_geometry(env: Any, model: Any) -> Geometry | None:

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+CONTINUOUS = (
+    (
+        "rlkit/LinearQuadratic-v0",
+        "a mass to bring to rest, or your A, B, Q, R",
+        "Riccati's optimum: optimum(gamma)",
+    ),
+    (
+        "rlkit/RandomLinearQuadratic-v0",
+        "a random linear system of any size",
+        "Riccati's optimum: optimum(gamma)",
+    ),
+    (
+        "rlkit/PointMaze-v0",
+        "a point mass to push through any map",
+        "the shortest way: reference()",
+    ),
+    (
+        "rlkit/MountainCar-v0",
+        "an engine too weak for the slope, as in the book",
+        "its dynamics alone",
+    ),
+)
+"""Id, what it is, and what is known exactly."""
+
 
 def run() -> None:
-    """List the shipped maps and gymnasium ids; each name goes with `rlkit solve`, each id with `gymnasium.make` too."""
+    """List the shipped maps and gymnasium ids; `rlkit train` takes all, `rlkit solve` the finite ones."""
     from rlkit.cli._text import columns
     from rlkit.envs.gridworld.maps import shipped_maps
     from rlkit.envs.registration import CHAINS, SHIPPED_GRIDS
@@ -14,7 +38,10 @@ def run() -> None:
     print(columns(rows, to_the_right=(1,)))
     print()
     print(columns([("gymnasium id", "states", "what it is"), *map(_chain_row, CHAINS)], to_the_right=(1,)))
-    print("\n  rlkit/GridWorld-v0 takes any map: gymnasium.make('rlkit/GridWorld-v0', map=...).")
+    print()
+    print(columns([("gymnasium id, continuous", "what it is", "known exactly"), *CONTINUOUS], to_the_right=()))
+    print("\n  rlkit.truth.optimality_gap(policy, env, gamma) says what a policy costs beyond Riccati's optimum.")
+    print("  rlkit/GridWorld-v0 takes any map: gymnasium.make('rlkit/GridWorld-v0', map=...).")
     print("  rlkit solve also takes your own map files, and other environments that publish their transition table:")
     print(f"  {', '.join(_tables())}.")
 
