@@ -137,8 +137,20 @@ class Config:
         return cls(**{name: _revive(value, known[name]) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON-ready values (tuples as lists, nested configs as dicts)."""
-        return {spec.name: _plain(getattr(self, spec.name)) for spec in dataclasses.fields(self)}
+        """Return the fields as plain JSON-ready values: tuples as lists, nested configs as dicts.
+
+        Of a field that may be one of several configs, the dict says under `"kind"` which it is.
+        """
+        fields = _fields(type(self))  # type: ignore[arg-type]  # a class can be hashed
+        return {spec.name: _plain(getattr(self, spec.name), annotation) for spec, annotation in fields}
+
+    def brief(self) -> str:
+        """Return the fields that differ from their defaults, as a call would give them: `gamma=0.98, tau=0.1`."""
+        return ", ".join(f"{name}={_in_brief(value)}" for name, value in vars(self).items() if self._is_given(name))
+
+    def _is_given(self, name: str) -> bool:
+        spec = type(self).__dataclass_fields__.get(name)
+        return spec is not None and bool(getattr(self, name) != spec.default)
 
 
 @functools.cache
@@ -178,25 +190,58 @@ def _type(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
-def _plain(value: Any) -> Any:
+def _in_brief(value: Any) -> str:
+    return f"{type(value).__name__}({value.brief()})" if isinstance(value, Config) else repr(value)
+
+
+def _plain(value: Any, annotation: Any) -> Any:
     if isinstance(value, Config):
-        return value.to_dict()
+        kind = {"kind": type(value).__name__} if _has_to_be_named(_configs_in(annotation)) else {}
+        return {**kind, **value.to_dict()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        each = _annotation_of_each(annotation)
+        return [_plain(item, each) for item in value]
     return value
 
 
 def _revive(value: Any, annotation: Any) -> Any:
-    """Undo `_plain`: lists back to tuples, dicts back to the nested config that the annotation names."""
-    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    """Undo `_plain`: lists back to tuples, dicts back to the nested config that the annotation or they name."""
     if isinstance(value, list):
-        inner = next((typing.get_args(option) for option in options if typing.get_origin(option) is tuple), ())
-        each = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
+        each = _annotation_of_each(annotation)
         return tuple(_revive(item, each) for item in value)
-    if isinstance(value, Mapping):
-        configs = [option for option in options if isinstance(option, type) and issubclass(option, Config)]
-        return _meant_by(value, configs).from_dict(value) if configs else value
-    return value
+    configs = _configs_in(annotation)
+    if not isinstance(value, Mapping) or not configs:
+        return value
+    if _has_to_be_named(configs) and "kind" in value:
+        return _named(value["kind"], configs).from_dict({name: value[name] for name in value if name != "kind"})
+    return _meant_by(value, configs).from_dict(value)
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    return typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+
+
+def _configs_in(annotation: Any) -> list[type[Config]]:
+    return [option for option in _options(annotation) if isinstance(option, type) and issubclass(option, Config)]
+
+
+def _annotation_of_each(annotation: Any) -> Any:
+    inner = next((typing.get_args(option) for option in _options(annotation) if typing.get_origin(option) is tuple), ())
+    return inner[0] if len(inner) == 2 and inner[1] is Ellipsis else Any
+
+
+def _has_to_be_named(configs: list[type[Config]]) -> bool:
+    return len(configs) > 1 and not any("kind" in config.__dataclass_fields__ for config in configs)
+
+
+def _named(kind: Any, configs: list[type[Config]]) -> type[Config]:
+    for config in configs:
+        if config.__name__ == kind:
+            return config
+    known = {config.__name__: config for config in configs}
+    near = difflib.get_close_matches(str(kind), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    raise ConfigError(f"unknown kind {kind!r}; {hint}")
 
 
 def _meant_by(values: Mapping[str, Any], configs: list[type[Config]]) -> type[Config]:

@@ -194,6 +194,11 @@ class Policy:
         found = run.RunFolder(path).newest() if Path(path).is_dir() else checkpoint.load(path)
         return checkpoint.rebuild(cls, found)
 
+    def __repr__(self) -> str:
+        """Name the class and the hyperparameters that differ from its defaults: `DDPG(gamma=0.98)`."""
+        config = vars(self).get("config")
+        return f"{type(self).__name__}({config.brief() if isinstance(config, BaseConfig) else ''})"
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes that belong to this object, and not to whoever trains it."""
         return {name: value for name, value in vars(self).items() if name != "_trainer"}

@@ -201,3 +201,9 @@ def test_continuous_actions_have_no_probabilities():
     policy = Linear(spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (2,)))
     with pytest.raises(SpaceError, match=r"Linear\.probs: the action space is Box"):
         policy.probs(np.zeros(2))
+
+
+def test_a_policy_is_shown_with_the_hyperparameters_that_differ_from_its_defaults():
+    env = gymnasium.make("FrozenLake-v1")
+    assert repr(DoubleQLearning.for_env(env)) == "DoubleQLearning()"
+    assert repr(DoubleQLearning.for_env(env, gamma=0.5)) == "DoubleQLearning(gamma=0.5)"
