@@ -216,7 +216,10 @@ def _truth_in(folder: Path) -> dict[str, float]:
     import csv
 
     latest: dict[str, float] = {}
-    with (folder / "progress.csv").open(newline="", encoding="utf-8") as stream:
+    log = folder / "progress.csv"
+    if not log.is_file():  # a run of no steps
+        return latest
+    with log.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             latest |= {tag[6:]: float(text) for tag, text in row.items() if tag.startswith("truth/") and text}
     return latest
@@ -235,10 +238,8 @@ def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
 
     if every == 0:
         return [Plan()]
-    return [
-        Plan(),
-        Evaluation(judge, every=max(1, steps // MEASUREMENTS) if every is None else every, episodes=EPISODES),
-    ]
+    every = max(1, steps // MEASUREMENTS) if every is None else every
+    return [Plan(), Evaluation(judge, every=every, episodes=EPISODES, picture=False)]  # `_picture` draws the last
 
 
 def _steps(asked: int | None, identity: str) -> int:

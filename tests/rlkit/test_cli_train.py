@@ -73,6 +73,19 @@ def test_ddpg_learns_to_swing_up_a_pendulum_in_seconds(capsys):
     assert done_json(capsys, "train", "DDPG", "Pendulum-v1", *words)["mean_return"] > -850
 
 
+def test_a_run_of_no_steps_is_evaluated_all_the_same(capsys):
+    words = ("train", "DDPG", "Pendulum-v1", "--steps", "0", *SMALL)
+    assert "nothing to do: the run has its 0 steps: mean return" in done(capsys, *words)
+    assert done_json(capsys, *words)["truth"] == {}
+
+
+def test_only_what_was_learnt_in_the_end_is_pictured(capsys, monkeypatch):
+    steps = []
+    monkeypatch.setattr("rlkit.film.Film.show", lambda film, logger, tag, path, step, **names: steps.append(step))
+    done(capsys, "train", "QLearning", "zhao-2x2", "--steps", "20")
+    assert steps == [20]
+
+
 def test_where_the_answer_is_known_the_error_is_told(capsys):
     words = ("train", "DDPG", "rlkit/LinearQuadratic-v0", *TINY_DDPG[3:])
     assert "against the exact answer: optimality_gap" in done(capsys, *words)
