@@ -45,7 +45,7 @@ class DDPG(ActorCritic):
 
         action = actor.forward(batch.observation)  # mu(s) [B, A]
         q = critic.forward(torch.cat((batch.observation, action), 1))  # [B, 1]
-        action_slope = critic.slope_of_input(return_slope(q))[:, -action.shape[1] :]  # [B, A]
+        action_slope = critic.slope_of_input(return_slope(q), action.shape[1])  # [B, A]
         actor.backward(action_slope)
         self.improve_actor(self.n_updates - 1)
 

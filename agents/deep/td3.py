@@ -54,7 +54,7 @@ class TD3(ActorCritic):
         critic, actor = self._critics[0], self._actor
         action = actor.forward(observation)  # mu(s) [B, A]
         q = critic.forward(torch.cat((observation, action), 1))  # [B, 1]
-        actor.backward(critic.slope_of_input(return_slope(q))[:, -action.shape[1] :])
+        actor.backward(critic.slope_of_input(return_slope(q), action.shape[1]))
         self.improve_actor(self.n_updates // self.config.policy_delay - 1)
         self._latest = action
         return -q.mean()

@@ -39,8 +39,8 @@ class Differentiable(Protocol):
     def backward(self, slope: Tensor) -> None:
         """Write to `slope` that of a loss with this slope in the outputs `(N, n_outputs)` of the last `forward`."""
 
-    def slope_of_input(self, slope: Tensor) -> Tensor:
-        """Return that in the inputs, `(N, n_inputs)`, instead, good until the next call: the parameters' is not."""
+    def slope_of_input(self, slope: Tensor, n: int) -> Tensor:
+        """Return that in the last n inputs, `(N, n)`, good until the next call; the parameters' is not worked out."""
 
     def of_one(self, x: Row) -> Row:
         """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`."""
@@ -96,11 +96,11 @@ class Passes:
             slope = layer.back(slope)
         self._layers[0].learn(slope)
 
-    def slope_of_input(self, slope: Tensor) -> Tensor:
-        """Return the inputs' slope, from that in the last `forward`'s outputs."""
-        for layer in reversed(self._layers):
+    def slope_of_input(self, slope: Tensor, n: int) -> Tensor:
+        """Return the last n inputs' slope, from that in the last `forward`'s outputs."""
+        for layer in self._layers[:0:-1]:
             slope = layer.back(slope)
-        return slope
+        return slope.mm(self._layers[0].weight[:, -n:])
 
     def of_one(self, x: Row) -> Row:
         """Return the outputs `(n_outputs,)` for one input `(n_inputs,)`, by NumPy: equal but for rounding."""
@@ -134,9 +134,9 @@ class AutogradPasses:
             assert parameter.grad is not None
             parameter.grad.copy_(its)
 
-    def slope_of_input(self, slope: Tensor) -> Tensor:
-        """Return the inputs' slope, from that in the last `forward`'s outputs."""
-        return torch.autograd.grad(self._out, self._x, slope)[0]
+    def slope_of_input(self, slope: Tensor, n: int) -> Tensor:
+        """Return the last n inputs' slope, from that in the last `forward`'s outputs."""
+        return torch.autograd.grad(self._out, self._x, slope)[0][:, -n:]
 
     @torch.no_grad()
     def of_one(self, x: Row) -> Row:
@@ -191,6 +191,8 @@ class _Layer:
 
 
 class _Linear(_Layer):
+    NARROW = 32  # inputs up to which torch is faster by the transposed product
+
     def __init__(self, layer: nn.Linear) -> None:
         self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
         self.weight_slope, self.bias_slope = layer.weight.grad, layer.bias.grad
@@ -202,7 +204,10 @@ class _Linear(_Layer):
         return torch.addmm(self.bias, x, self.transposed, out=self._room_for_out(x.shape[0], self.bias.shape[0]))
 
     def learn(self, slope: Tensor) -> None:
-        torch.mm(slope.t(), self.x, out=self.weight_slope)
+        if self.x.shape[1] <= self.NARROW:
+            self.weight_slope.t().copy_(torch.mm(self.x.t(), slope))  # type: ignore[union-attr]  # `as_one_vector` made it
+        else:
+            torch.mm(slope.t(), self.x, out=self.weight_slope)
         torch.sum(slope, 0, out=self.bias_slope)
 
     def back(self, slope: Tensor) -> Tensor:

@@ -64,13 +64,12 @@ class SmallPasses(Passes):
             self._go_back(slope)
             learn(self._slopes, self._read, self._weight_slopes, self._bias_slopes)
 
-    def slope_of_input(self, slope: Tensor) -> Tensor:
-        """Return the inputs' slope, from that in the last `forward`'s outputs."""
+    def slope_of_input(self, slope: Tensor, n: int) -> Tensor:
+        """Return the last n inputs' slope, from that in the last `forward`'s outputs."""
         if self._large:
-            return super().slope_of_input(slope)
+            return super().slope_of_input(slope, n)
         self._go_back(slope)
-        np.dot(self._slopes[0], self._weights[0], out=self._back)
-        return self._back_result
+        return torch.from_numpy(np.dot(self._slopes[0], self._weights[0][:, -n:]))
 
     def _go_back(self, slope: Tensor) -> None:
         back(slope.numpy(), self._weights, self._read, self._out, self._slopes, self._with_tanh)
@@ -81,8 +80,7 @@ class SmallPasses(Passes):
         self._read = tuple(np.empty((n, weight.shape[1]), np.float32) for weight in self._weights)
         self._slopes = tuple(np.empty((n, len(weight)), np.float32) for weight in self._weights)
         self._out = np.empty((n, len(self._weights[-1])), np.float32)
-        self._back = np.empty((n, self._weights[0].shape[1]), np.float32)
-        self._result, self._back_result = torch.from_numpy(self._out), torch.from_numpy(self._back)
+        self._result = torch.from_numpy(self._out)
 
 
 @njit(cache=True)
