@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rlkit.cli._learning import Learnt
     from rlkit.cli._steering import Steered
 
+DDPG = "#1f6fb4"  # the colour of what it does
+STARTS = (2.0, 0.0), (-1.5, 1.5), (0.0, -2.0)  # position, velocity
+
 
 def draw(
     folder: Path,
@@ -81,17 +84,20 @@ def _steering(steered: Steered) -> Figure:
     figure = new_figure(9.6, 3.9)
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.9, wspace=0.22)
-    left.semilogy(steered.history["step"], 100 * np.array(steered.history["optimality_gap"]), label="DDPG")
-    left.axhline(2.0, color="grey", linestyle=":", label="2 %")
-    left.set(xlabel="step", title="cost beyond the Riccati optimum, in %")
+    steps = np.array(steered.history["step"]) / 1000
+    left.semilogy(steps, 100 * np.array(steered.history["optimality_gap"]), color=DDPG)
+    left.yaxis.set_major_formatter("{x:g} %")
+    left.set(xlabel="thousand steps", title="what DDPG costs beyond the Riccati optimum")
     K = mass().optimum(GAMMA).K
-    for index, start in enumerate([(2.0, 0.0), (-1.5, 1.5), (0.0, -2.0)]):
-        for policy, line in ((steered.agent, "-"), (K, ":")):
-            path = path_of(policy, start, 60)
-            right.plot(path[:, 0], path[:, 1], line, color=f"C{index}")
-    right.plot([], [], "k-", label="DDPG")
+    for position, velocity in STARTS:
+        learnt, best = (path_of(policy, (position, velocity), 60) for policy in (steered.agent, K))
+        right.plot(learnt[:, 0], learnt[:, 1], color=DDPG)
+        right.plot(best[:, 0], best[:, 1], "k:")
+        right.plot(position, velocity, "o", color="grey")
+    right.plot([], [], color=DDPG, label="DDPG")
     right.plot([], [], "k:", label="optimum")
-    right.set(xlabel="position", ylabel="velocity", title="the mass comes to rest")
-    for panel in (left, right):
-        panel.legend(frameon=False)
+    right.plot([], [], "o", color="grey", label="start")
+    right.plot(0, 0, "k*", markersize=9, label="at rest")
+    right.set(xlabel="position", ylabel="velocity", title="how the mass comes to rest")
+    right.legend(frameon=False)
     return figure

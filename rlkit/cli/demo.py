@@ -41,7 +41,7 @@ def run(*, steps: int = 2_000_000, out: Annotated[Path | None, tyro.conf.arg(met
 
     Args:
         steps: how long each learner learns, in steps of the environment; the neural one takes a fifth of them, and
-            DDPG an eightieth.
+            DDPG a hundredth.
         out: folder to write to; by default a new one under runs/.
     """
     from tqdm import tqdm
@@ -69,7 +69,7 @@ def run(*, steps: int = 2_000_000, out: Annotated[Path | None, tyro.conf.arg(met
             rows[kind].append((_control_row if kind == CONTROL else _prediction_row)(name, learnt[name]))
             bar.update()
         bar.set_description("DDPG")
-        steered = steer(max(1, steps // 80), folder / "ddpg")
+        steered = steer(max(1, steps // 100), folder / "ddpg")
         rows[STEERING].append(_steering_row(steered))
         bar.update()
         bar.set_description("pictures")
