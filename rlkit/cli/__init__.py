@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-    except KeyboardInterrupt:
-        print("rlkit: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"rlkit: {str(stop) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json as json_format
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from rlkit.cli import UsageError, parsed
-from rlkit.errors import CheckpointError, ConfigError
+from rlkit.errors import CheckpointError, ConfigError, SpaceError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
@@ -78,7 +79,7 @@ def understand(words: list[str]) -> Callable[[], None] | None:
         UsageError: they make no sense.
         ConfigError: a preset or hyperparameter that does not exist.
     """
-    words = _settle_preset(words)
+    words = _spell_out(_settle_preset(words), ("steps", "seed", "eval-every"))
     name, words = _take_agent(words)
     resumed = _value_of(words, "--resume")
     if resumed is not None:
@@ -98,9 +99,15 @@ def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
     defaults = _defaults(name, agent_class, words)
     options = options_of(defaults, words)
     _check_names(words, [*_COMMON, *(option.name for option in options)])
+    words = _spell_out(words, [option.name for option in options if option.annotation in (int, int | None)])
     arguments = parsed(_with(options), f"train {name}", words)
     if arguments is None:
         return None
+    if not arguments.environment and arguments.preset not in (None, ITS_OWN):
+        took = arguments.preset
+        raise UsageError(
+            f"no environment is named: --preset took {took!r} as its name; rlkit train {name} {took} --preset"
+        )
     if not arguments.environment:
         raise UsageError(f"no environment is named: rlkit train {name} ENV, such as rlkit train DQN CartPole-v1")
     given = {option.path: getattr(arguments.hyperparameters, _field(option.path)) for option in options}
@@ -124,7 +131,12 @@ def _begin(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any
     if arguments.out is not None and arguments.out.is_dir() and any(arguments.out.iterdir()):
         raise ConfigError(f"{directory}: the folder is not empty; --resume {directory} goes on with a run")
     env = said.make()
-    agent = agent_class.for_env(env, seed=arguments.seed, **_with_features(values, env))
+    try:
+        agent = agent_class.for_env(env, seed=arguments.seed, **_with_features(values, env))
+    except SpaceError as error:
+        raise UsageError(
+            str(error).replace("rlkit.features.TileCoding.for_env(env)", "--features TileCoding")
+        ) from None
     steps = _steps(arguments.steps, said.identity)
     _run(agent, env, said, directory, steps, arguments, resume=False)
 
@@ -164,12 +176,13 @@ def _run(
     begun, first = time.perf_counter(), trainer.step
     try:
         trainer.run(max(steps - trainer.step, 0))
-    except (KeyboardInterrupt, SystemExit):
-        if trainer.folder is not None:
-            print(
-                f"rlkit: stopped at step {trainer.step:,} of {steps:,}; rlkit train --resume {trainer.folder.path}",
-                file=sys.stderr,
-            )
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if trainer.folder is None:
+            raise
+        where = f"stopped at step {trainer.step:,} of {steps:,}; rlkit train --resume {trainer.folder.path}"
+        if isinstance(stop, KeyboardInterrupt):
+            raise KeyboardInterrupt(where) from None
+        print(f"rlkit: {where}", file=sys.stderr)
         raise
     seconds = time.perf_counter() - begun
     episodes = evaluate(agent, judge, episodes=10)
@@ -264,9 +277,12 @@ def _take_agent(words: list[str]) -> tuple[str | None, list[str]]:
     from rlkit.agents import promises
     from rlkit.cli.agents import find
 
-    if words and not words[0].startswith("-"):
-        return find(words[0]), words[1:]
     known = {name.lower(): name for name in promises()}
+    if words and not words[0].startswith("-"):
+        later = [known[word.lower()] for word in words[1:] if word.lower() in known]
+        if later and words[0].lower() not in known:
+            raise UsageError(f"{words[0]} is no agent; the agent comes first: rlkit train {later[0]} {words[0]}")
+        return find(words[0]), words[1:]
     for place, word in enumerate(words):
         if word.lower() in known:
             return known[word.lower()], [*words[:place], *words[place + 1 :]]
@@ -307,6 +323,41 @@ def _settle_preset(words: list[str]) -> list[str]:
     return settled
 
 
+def _spell_out(words: Sequence[str], counts: Sequence[str]) -> list[str]:
+    """Write what counts are said as `1e4` with all its digits.
+
+    Raises:
+        UsageError: one is no whole number.
+    """
+    settled = list(words)
+    for place, word in enumerate(words):
+        if not word.startswith("--") or _name_in(word) not in counts:
+            continue
+        option, equals, said = word.partition("=")
+        if not equals:
+            if place + 1 == len(words) or words[place + 1].startswith("--"):
+                continue  # the value is missing, as tyro will say
+            said = words[place + 1]
+        settled[place + (not equals)] = f"{option}={_digits(option, said)}" if equals else _digits(option, said)
+    return settled
+
+
+def _digits(option: str, said: str) -> str:
+    if said == "None":
+        return said
+    try:
+        return str(int(said))
+    except ValueError:
+        pass
+    try:
+        number = float(said)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise UsageError(f"{option} {said}: expected a whole number")
+    return str(int(number))
+
+
 def _value_of(words: Sequence[str], option: str) -> str | None:
     for word, following in pairwise([*words, ""]):
         if word == option:
@@ -323,6 +374,10 @@ def _check_names(words: Sequence[str], known: Sequence[str]) -> None:
         name = _name_in(word)
         if word.startswith("--") and name not in (*known, "help") and not (name[:3] == "no-" and name[3:] in known):
             near = nearest_option(name, known)
+            of, _, field = name.rpartition(".")
+            kind = _value_of(words, f"--{of}") if of in known else None
+            if kind is not None and not (near or "").startswith(f"{of}."):
+                raise UsageError(f"--{name}: {of} {kind} has no {field}")
             hint = f"did you mean --{near}?" if near else "rlkit train AGENT --help lists them"
             raise UsageError(f"unknown option {word.split('=')[0]}; {hint}")
 

@@ -86,6 +86,13 @@ def test_only_what_was_learnt_in_the_end_is_pictured(capsys, monkeypatch):
     assert steps == [20]
 
 
+def test_counts_may_be_said_as_powers_of_ten(capsys):
+    words = ("train", "DDPG", "Pendulum-v1", "--steps", "1e2", "--eval-every=0e0", "--buffer_size", "2e3", *SMALL)
+    found = done_json(capsys, *words)
+    assert found["steps"] == 100
+    assert DDPG.load(found["folder"]).config.buffer_size == 2000
+
+
 def test_where_the_answer_is_known_the_error_is_told(capsys):
     words = ("train", "DDPG", "rlkit/LinearQuadratic-v0", *TINY_DDPG[3:])
     assert "against the exact answer: optimality_gap" in done(capsys, *words)
@@ -205,6 +212,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on_as_if_nothing_had_happened(capsys, own
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert "rlkit train --resume stopped" in said
+    assert "interrupted" not in said
     resumed = done_json(capsys, "train", "--resume", "stopped")
     assert resumed["steps"] == 3000
     assert resumed["returns"] == whole["returns"]
@@ -238,7 +246,13 @@ def test_every_option_is_explained(capsys):
         ("DDPG Pendulum-v1 --noise.sigma -1", "sigma=-1.0 is outside its range [0, inf)"),
         ("DDPG Pendulum-v1 --noise pink", "invalid choice 'pink'"),
         ("DDPG Pendulum-v1 --noise.theta 1", "unknown option --noise.theta"),
-        ("DDPG Pendulum-v1 --batch-size many", "invalid literal for int"),
+        ("DDPG Pendulum-v1 --batch-size many", "--batch-size many: expected a whole number"),
+        ("DDPG Pendulum-v1 --steps 1.5e0", "--steps 1.5e0: expected a whole number"),
+        ("DDPG Pendulum-v1 --steps=inf", "--steps inf: expected a whole number"),
+        ("DDPG --preset Pendulum-v1", "--preset took 'Pendulum-v1' as its name; rlkit train DDPG Pendulum-v1 --preset"),
+        ("Pendulum-v1 DDPG", "the agent comes first: rlkit train DDPG Pendulum-v1"),
+        ("DDPG Pendulum-v1 --noise none --noise.sigma 0.5", "noise none has no sigma"),
+        ("SarsaLambda rlkit/MountainCar-v0", "give it features, such as --features TileCoding"),
         ("DDPG Pendulum-v1 --steps -1", "--steps=-1 is not a whole number of at least 0"),
         ("DDPG Pendulum-v1 --preset nice", "DDPG has no preset 'nice'"),
         ("DDPG CartPole-v1 --preset", "DDPG has no preset 'CartPole-v1'"),
