@@ -174,6 +174,19 @@ class LinearQuadratic(gymnasium.Env[Floats, Floats]):
             "seed": self.np_random_seed,
         }
 
+    def render(self) -> None:
+        """Refuse: there is nothing to look at.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("LinearQuadratic.render: a linear system draws nothing; look at its observations instead")
+
+    def __repr__(self) -> str:
+        """Name the numbers that it has: `LinearQuadratic(n_states=2, n_actions=1)`."""
+        n, m = self.B.shape
+        return f"LinearQuadratic(n_states={n}, n_actions={m})"
+
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `get_state` was called, to the bit; the system must be the same.
 

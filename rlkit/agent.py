@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.config import bounded
+from rlkit.errors import ConfigError
 from rlkit.policy import Policy
 from rlkit.transition import Transition, Transitions
 
@@ -161,11 +162,20 @@ class ReplayAgent(Agent):
         return {}
 
     def replay(self, gradient_steps: int) -> Mapping[str, Any]:
-        """Learn from so many batches of what is stored; return the last one's numbers to log."""
+        """Learn from so many batches of what is stored; return the last one's numbers to log.
+
+        Raises:
+            ConfigError: nothing is stored.
+        """
+        self._check_stored()
         metrics: Mapping[str, Any] = {}
         for _ in range(gradient_steps):
             metrics = self.learn_batch(self.buffer.sample(self.config.batch_size, self.rng))
         return metrics
+
+    def _check_stored(self) -> None:
+        if not len(self.buffer):
+            raise ConfigError(f"{type(self).__name__}.replay: the buffer is empty; store transitions before")
 
     def learn_batch(self, batch: Any) -> Mapping[str, Any]:
         """Learn from one batch.

@@ -50,6 +50,9 @@ class Policy:
     action_types: ClassVar[tuple[type[Space[Any]], ...]] = (Space,)
     """The types of action space that this class can handle."""
 
+    alternatives: ClassVar[Mapping[Any, str]] = {}
+    """Which classes are there for a type of space that this one cannot handle, `{("action", Box): "DDPG"}`."""
+
     observation_space: Any  # a Space; Any, so that `.n` and `.shape` need no cast in each agent
     action_space: Any
     config: Any  # an instance of this class's Config
@@ -233,4 +236,6 @@ def made_by_setup(attributes: Mapping[str, Any]) -> dict[str, str]:
 def _check_space(policy: Policy, role: str, space: Any, types: tuple[type[Space[Any]], ...]) -> None:
     if not isinstance(space, types):
         expected = " or ".join(kind.__name__ for kind in types)
-        raise SpaceError(f"{type(policy).__name__}: the {role} space is {space}, expected {expected}")
+        others = policy.alternatives.get((role, type(space)))
+        hint = f"; for {type(space).__name__} there are {others}" if others else ""
+        raise SpaceError(f"{type(policy).__name__}: the {role} space is {space}, expected {expected}{hint}")

@@ -71,6 +71,9 @@ class ActorCritic(ReplayAgent):
         device: str = described("cpu", "where networks compute; for layers as small as these it is the fastest")
 
     observation_types = (spaces.Box, spaces.Dict)
+    alternatives: ClassVar[Mapping[Any, str]] = {
+        ("observation", spaces.Discrete): "DQN and the tabular agents, such as QLearning"
+    }
 
     buffer: PackedReplay  # type: ignore[assignment]  # one made of flat rows
 
@@ -181,6 +184,7 @@ class ActorCritic(ReplayAgent):
 
     def replay(self, gradient_steps: int) -> Mapping[str, Any]:
         """Learn from so many batches of what is stored; return the last one's numbers to log."""
+        self._check_stored()
         metrics: Mapping[str, Any] = {}
         for _ in range(gradient_steps):
             batch = self._ready(self.buffer.sample(self.config.batch_size, self.rng))
@@ -223,8 +227,14 @@ class ActorCritic(ReplayAgent):
         return values
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Return norms of the last slopes, and what share of the last batch's actions is within 1 % of a bound."""
-        numbers: dict[str, float] = {}
+        """Return numbers that are read now and then.
+
+        They are step sizes, norms of the last slopes, and what share of the last batch's actions is within 1 % of a
+        bound.
+        """
+        numbers: dict[str, float] = {"learning_rate": self.config.learning_rate}
+        if self.config.actor_learning_rate not in (None, self.config.learning_rate):
+            numbers["actor_learning_rate"] = self.config.actor_learning_rate
         if self.config.noise is not None and self.config.noise.final_sigma is not None:
             numbers["noise_sigma"] = self._sigma()
         return numbers | self._of_last_update()

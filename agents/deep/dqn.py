@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -90,6 +90,7 @@ class DQN(ReplayAgent):
 
     observation_types = (spaces.Discrete, spaces.Box)
     action_types = (spaces.Discrete,)
+    alternatives: ClassVar[Mapping[Any, str]] = {("action", spaces.Box): "DDPG and TD3"}
 
     buffer: NStepReplay
 
@@ -194,6 +195,10 @@ class DQN(ReplayAgent):
         if isinstance(self.buffer, PrioritizedReplay) and math.isfinite(loss):
             self.buffer.set_priorities(batch.row, error.numpy())
         return {"loss": loss, "mean_q": float(q.mean())}
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return the step size."""
+        return {"learning_rate": self.config.learning_rate}
 
     def _q(self, passes: Passes, x: Tensor) -> Tensor:
         """Return a network's action values, `[N, A]`, for inputs `[N, n_inputs]`."""

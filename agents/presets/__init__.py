@@ -31,12 +31,14 @@ def preset(agent: str, name: str) -> dict[str, Any]:
         name: the id of an environment, or the name of a preset that is for none in particular, such as `"paper"`.
 
     Raises:
-        ConfigError: the agent has no preset of that name; says which it has.
+        ConfigError: the agent has no preset of that name, or none at all; says which it has, or which agents have some.
     """
     known = preset_names(agent)
+    if not known:
+        raise ConfigError(_without_presets(agent))
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}" if known else "it has none"
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         raise ConfigError(f"{agent} has no preset {name!r}; {hint}")
     table: dict[str, Any] = copy.deepcopy(_read()[name][agent])
     return table
@@ -45,6 +47,16 @@ def preset(agent: str, name: str) -> dict[str, Any]:
 def preset_names(agent: str) -> list[str]:
     """Return the names of all presets that an agent has, sorted."""
     return sorted(name for name, table in _read().items() if agent in table)
+
+
+def _without_presets(agent: str) -> str:
+    from rlkit.agents import promises
+
+    near = [] if agent in promises() else difflib.get_close_matches(agent, promises(), n=1)
+    if near:
+        return f"preset: unknown agent {agent!r}; did you mean {near[0]!r}?"
+    having = [name for name in promises() if preset_names(name)]
+    return f"preset: {agent!r} has none; those that have are {', '.join(having)}"
 
 
 def preset_steps(name: str) -> int | None:

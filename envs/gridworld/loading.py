@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 from rlkit.envs.gridworld.drawing.legend import Legend
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.rules import PRESETS, Rules
-from rlkit.errors import ConfigError
+from rlkit.errors import ConfigError, MapError
 
 
 class RuleArguments(TypedDict, total=False):
@@ -55,6 +56,8 @@ def make_layout(
     elif isinstance(map, PathLike) or (isinstance(map, str) and not legend and _names_a_file(map)):
         grid, own = read_file(map)
     elif isinstance(map, str):
+        if not legend:
+            _refuse_unknown_name(map)
         grid = read_text(map, legend=legend)
     else:
         grid = read_array(map, legend=legend)
@@ -67,6 +70,15 @@ def _names_a_file(text: str) -> bool:
     from rlkit.envs.gridworld.maps import shipped_maps
 
     return "\n" not in text and (text.endswith(".toml") or text in shipped_maps())
+
+
+def _refuse_unknown_name(text: str) -> None:
+    """Refuse one line that has a word in it, which no drawing without a legend has: the name of a map, misspelt."""
+    from rlkit.envs.gridworld.drawing.diagnostics import nearest
+    from rlkit.envs.gridworld.maps import shipped_maps
+
+    if "\n" not in text and re.search("[a-z]{3}", text[:200]):
+        raise MapError(f"no shipped map {text[:60]!r}; {nearest(text, shipped_maps())}")
 
 
 def read_file(map: str | PathLike[str]) -> tuple[GridMap, Mapping[str, Any]]:

@@ -251,6 +251,13 @@ class PointMaze(gymnasium.Env[Floats, NDArray[np.float32]]):
         bump = math.nan if boundary is None else boundary
         return self.dt, self.acceleration, self.max_speed, bump, self.reward == "dense"
 
+    def __repr__(self) -> str:
+        """Name the map: `PointMaze('sutton-barto-8.1', reward='dense')`."""
+        layout = self.maze.layout
+        shown = repr(layout.grid.name) if layout.grid.name else f"{layout.shape[0]} x {layout.shape[1]} cells"
+        goal = ", goal='random'" if self.goal == "random" else ""
+        return f"PointMaze({shown}, reward={self.reward!r}{goal})"
+
     def render(self) -> NDArray[np.uint8] | None:
         """Return a picture of the episode so far, uint8 `(height, width, 3)`; None without a render mode."""
         if self.render_mode is None:

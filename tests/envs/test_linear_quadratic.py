@@ -131,3 +131,10 @@ def test_steps_out_of_order_and_actions_out_of_bounds_are_refused():
         env.step([0.0])
     with pytest.raises(ConfigError, match="outside"):
         env.optimum(1.0)
+
+
+def test_it_says_what_it_is_and_that_it_draws_nothing():
+    env = LinearQuadratic()
+    assert repr(env) == "LinearQuadratic(n_states=2, n_actions=1)"
+    with pytest.raises(ConfigError, match="a linear system draws nothing"):
+        env.render()

@@ -571,3 +571,8 @@ def test_every_shipped_map_is_a_maze_or_is_refused_for_what_it_has(name):
     env.reset(seed=0)
     env.step(RIGHT)
     assert env.reference(tuple(env.maze.starts[0])).length > 0
+
+
+def test_a_maze_is_shown_by_its_map_and_what_is_random():
+    assert repr(PointMaze()) == "PointMaze('sutton-barto-8.1', reward='dense')"
+    assert repr(PointMaze("S..G", goal="random")) == "PointMaze(1 x 4 cells, reward='dense', goal='random')"

@@ -12,6 +12,7 @@ import pytest
 from gymnasium.envs.toy_text.frozen_lake import MAPS as FROZEN_LAKES
 from numpy.typing import NDArray
 
+from rlkit.envs import GridWorld, PointMaze
 from rlkit.envs.gridworld.drawing import check, read_toml, to_toml
 from rlkit.envs.gridworld.layout import Layout
 from rlkit.envs.gridworld.loading import settle_rules
@@ -207,3 +208,14 @@ def test_frozen_lake_is_drawn_as_gymnasium_draws_it(size: str) -> None:
     grid, _ = load_map(f"frozen-lake-{size}")
     drawn = ["".join(grid.legend[code].character for code in row) for row in grid.codes]
     assert [row.replace(".", "F") for row in drawn] == FROZEN_LAKES[size]
+
+
+@pytest.mark.parametrize("make", [GridWorld, PointMaze])
+def test_a_misspelt_name_is_not_taken_for_a_drawing(make: Any) -> None:
+    with pytest.raises(MapError, match=r"no shipped map 'sutton-barto-81'; did you mean 'sutton-barto-8\.1'\?"):
+        make("sutton-barto-81")
+
+
+def test_one_line_without_a_word_is_a_drawing_whatever_is_wrong_in_it() -> None:
+    with pytest.raises(MapError, match="unknown character 'q'"):
+        GridWorld("S.q.G")

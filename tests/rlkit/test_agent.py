@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -7,7 +8,7 @@ from gymnasium import spaces
 import rlkit
 from rlkit import Agent, Planner, Policy, Trainer
 from rlkit.agent import ReplayAgent
-from rlkit.agents import QLearning
+from rlkit.agents import DDPG, DQN, QLearning
 from rlkit.errors import ConfigError, SpaceError
 from rlkit.evaluation import Evaluation, evaluate
 from rlkit.replay import ReplayBuffer
@@ -77,8 +78,6 @@ def test_what_a_subclass_must_define_is_named(cls, call, method):
 
 
 def test_evaluation_is_greedy_and_repeatable():
-    import gymnasium
-
     env = gymnasium.make("FrozenLake-v1")
     agent = QLearning.for_env(env, seed=0)
     rlkit.train(agent, env, steps=5000)
@@ -104,3 +103,27 @@ def test_an_evaluation_of_nothing_is_refused():
             Evaluation(env, **options)
     with pytest.raises(ConfigError, match="episodes=0"):
         evaluate(Counting.for_env(env), env, episodes=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "env", "alternatives"),
+    [(DQN, "Pendulum-v1", "for Box there are DDPG and TD3"), (DDPG, "FrozenLake-v1", "for Discrete there are DQN and")],
+)
+def test_a_space_that_is_for_other_agents_is_refused_with_their_names(kind, env, alternatives):
+    with pytest.raises(SpaceError, match=alternatives):
+        kind.for_env(gymnasium.make(env))
+
+
+@pytest.mark.parametrize(("kind", "env"), [(DQN, "CartPole-v1"), (DDPG, "Pendulum-v1")])
+def test_nothing_can_be_replayed_before_something_is_stored(kind, env):
+    agent = kind.for_env(gymnasium.make(env), buffer_size=10)
+    with pytest.raises(ConfigError, match=f"{kind.__name__}.replay: the buffer is empty"):
+        agent.replay(1)
+
+
+def test_the_step_size_is_logged_and_the_actors_where_it_is_another():
+    env = gymnasium.make("Pendulum-v1")
+    assert DDPG.for_env(env, buffer_size=10).diagnostics() == {"learning_rate": 1e-3}
+    other = DDPG.for_env(env, buffer_size=10, actor_learning_rate=1e-4)
+    assert other.diagnostics() == {"learning_rate": 1e-3, "actor_learning_rate": 1e-4}
+    assert DQN.for_env(gymnasium.make("CartPole-v1"), buffer_size=10).diagnostics() == {"learning_rate": 1e-4}

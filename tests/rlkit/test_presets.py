@@ -63,7 +63,7 @@ def test_a_preset_is_the_callers_own():
 def test_an_unknown_preset_is_refused_with_what_is_near():
     with pytest.raises(ConfigError, match="DDPG has no preset 'Pendulum-v0'; did you mean 'Pendulum-v1'"):
         preset("DDPG", "Pendulum-v0")
-    with pytest.raises(ConfigError, match="PPO has no preset 'paper'; it has none"):
+    with pytest.raises(ConfigError, match="preset: 'PPO' has none; those that have are DDPG, TD3"):
         preset("PPO", "paper")
 
 
@@ -109,3 +109,12 @@ def test_of_several_nested_configs_the_first_that_has_all_names_is_meant():
 def test_a_name_that_no_nested_config_has_is_refused():
     with pytest.raises(ConfigError, match="unknown hyperparameter 'sigmma'; did you mean 'sigma'"):
         Noisy.from_dict({"noise": {"sigmma": 0.2}})
+
+
+@pytest.mark.parametrize(
+    ("agent", "answer"),
+    [("DPG", r"did you mean 'DDPG'\?"), ("QLearning", "has none; those that have are DDPG, TD3")],
+)
+def test_a_preset_of_an_agent_without_any_is_answered_with_the_agents_that_have_some(agent, answer):
+    with pytest.raises(ConfigError, match=answer):
+        preset(agent, "Pendulum-v1")
