@@ -32,16 +32,16 @@ def main(out: Path = Path("runs/10_ddpg_pendulum"), steps: int = 10_000, seed: i
 
 
 def draw(agent: DDPG, path: Path) -> None:
-    """Draw value and action over angle (0 is upright) and speed."""
+    """Draw value and action over angle and speed."""
     angle, speed = np.meshgrid(np.linspace(-np.pi, np.pi, 81), np.linspace(-8, 8, 81))
     seen = np.stack([np.cos(angle), np.sin(angle), speed], axis=-1).reshape(-1, 3).astype(np.float32)
-    maps = {"value": agent.state_values(seen), "torque": agent.predict(seen, deterministic=True)[0]}
+    maps = {"value": agent.state_values(seen), "torque (N m)": agent.predict(seen, deterministic=True)[0]}
     figure, parts = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axes, (title, numbers) in zip(parts, maps.items(), strict=True):
-        colours = "viridis" if title == "value" else "RdBu"
-        mesh = axes.pcolormesh(angle, speed, numbers.reshape(angle.shape), cmap=colours, rasterized=True)
+        style = {"cmap": "viridis", "vmax": 0} if title == "value" else {"cmap": "RdBu", "vmin": -2, "vmax": 2}
+        mesh = axes.pcolormesh(angle, speed, numbers.reshape(angle.shape), **style, rasterized=True)
         figure.colorbar(mesh, ax=axes)
-        axes.set(title=title, xlabel="angle (rad)", ylabel="speed (rad/s)")
+        axes.set(title=title, xlabel="angle (rad), 0 is upright", ylabel="speed (rad/s)")
     plotting.save(figure, path)
 
 

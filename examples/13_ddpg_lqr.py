@@ -24,13 +24,14 @@ def main(out: Path = Path("runs/13_ddpg_lqr"), steps: int = 25_000, seed: int = 
     folder = rlkit.train(agent, env, steps=steps, directory=out, callbacks=[watch]).folder.path
 
     found = optimality_gap(agent, env, gamma)
-    title = "what DDPG's policy costs beyond the Riccati optimum, as a share of it"
-    figure = plotting.plot_errors({"DDPG": watch.history}, tag="optimality_gap", title=title)
+    figure = plotting.plot_errors({"DDPG": watch.history}, tag="optimality_gap")
+    axes = figure.axes[0]
+    axes.set(xscale="linear", ylabel="", title="optimality gap: what DDPG costs beyond the Riccati optimum")
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    axes.get_legend().remove()
     plotting.save(figure, folder / "gap.png")
     cost, error, off = 100 * found.gap, 100 * found.standard_error, 100 * gain_error(agent, env, gamma)
-    print(
-        f"costs {cost:.2f} +- {error:.2f} % more than the optimum; its slope at 0 is {off:.0f} % off the best"
-    )
+    print(f"costs {cost:.2f} +- {error:.2f} % more than the optimum; its slope at 0 is {off:.0f} % off the best")
     print(f"{folder}/gap.png; tensorboard --logdir {folder}")
     return found.gap
 
