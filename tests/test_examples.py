@@ -96,6 +96,14 @@ def test_09_drives_out_of_the_valley(run):
     assert run("09", steps=100_000) < 200  # over seeds 0 to 19: 105, sd 6; at random it takes thousands
 
 
+def test_10_swings_the_pendulum_up(run):
+    assert run("10", steps=4000) > -400  # over seeds 0 to 4: -172 to -236; doing nothing gets about -1200
+
+
+def test_11_compares_both_critics_with_the_truth(run):
+    assert set(run("11", steps=1500)) == {"DDPG", "SmoothedDDPG"}
+
+
 def test_12_goes_through_the_maze(run):
     ended, stretch = run("12")
     assert ended >= 5  # of 10 runs; all of them over seeds 0 to 19
