@@ -66,6 +66,12 @@ def limits_of(field: dataclasses.Field[Any], annotation: Any) -> str:
     return "" if limits is None or str(limits) == "(-inf, inf)" else f"in {limits}"
 
 
+def configs_of(annotation: Any) -> list[type[Config] | None]:
+    """Return the `Config`s that a field may be, None among them if it may; nothing for features, or other values."""
+    configs = _configs(annotation)
+    return [] if FEATURES in configs else list(configs.values())
+
+
 def nearest_option(name: str, known: Sequence[str]) -> str | None:
     """Return the option that is meant by a name that is none, whatever the book or library it is from."""
     word = name.replace("-", "_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import tyro
@@ -22,7 +23,8 @@ def run(names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(me
         print("\n  rlkit agents NAME lists the hyperparameters of NAME, with defaults and ranges.")
     for name in map(find, names):
         print(f"{name}\n  {promises()[name]}")
-        print("\n".join(_hyperparameters(getattr(rlkit.agents, name))), end="\n\n")
+        lines = [*_hyperparameters(getattr(rlkit.agents, name)), *filter(None, [_presets(name)])]
+        print("\n".join(lines), end="\n\n")
 
 
 def find(word: str) -> str:
@@ -41,18 +43,47 @@ def find(word: str) -> str:
 
 
 def _hyperparameters(agent: Any) -> list[str]:
-    """One line a field of the agent's `Config`."""
+    """One line a field of the agent's `Config`, and of those inside it."""
+    rows = list(_rows(agent.Config, None, ""))
+    width = max(len(row) for row, _ in rows)
+    return [f"    {row:<{width}}  {about}".rstrip() for row, about in rows]
+
+
+def _rows(config: Any, values: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield `name = value` and what is to be said of it; the values are those of a `Config`, or for None the defaults.
+
+    Where a field may be one of several `Config`s, what the others have besides comes last.
+    """
     import dataclasses
     import typing
 
-    from rlkit.cli._hyperparameters import limits_of
+    from rlkit.cli._hyperparameters import configs_of, limits_of
 
-    fields = dataclasses.fields(agent.Config)
-    kinds = typing.get_type_hints(agent.Config)
-    width = max(len(f"{field.name} = {field.default}") for field in fields)
-    lines = []
-    for field in fields:
+    kinds = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        value: Any = field.default if values is None else getattr(values, field.name)
         inside, help = limits_of(field, kinds[field.name]), field.metadata.get("help", "")
+        choices = configs_of(kinds[field.name])
+        if len(choices) > 1:
+            inside = f"one of {', '.join('None' if kind is None else kind.__name__ for kind in choices)}"
+        shown = type(value).__name__ if type(value) in choices else value
         about = "; ".join(text for text in (inside, help) if text)
-        lines.append(f"    {f'{field.name} = {field.default}':<{width}}  {about}".rstrip())
-    return lines
+        name = f"{prefix}{field.name}"
+        yield f"{name} = {shown}", about
+        if type(value) in choices:
+            yield from _rows(type(value), value, f"{name}.")
+        had = {spec.name for spec in dataclasses.fields(value)} if type(value) in choices else set()
+        for kind in (kind for kind in choices if kind not in (None, type(value))):
+            for row, about in _rows(kind, None, f"{name}."):
+                if row.removeprefix(f"{name}.").split(" = ")[0].split(".")[0] not in had:
+                    yield row, f"{about} ({kind.__name__})"
+
+
+def _presets(name: str) -> str:
+    import textwrap
+
+    from rlkit.agents.presets import preset_names
+
+    names = preset_names(name)
+    text = f"presets: {', '.join(names)}" if names else ""
+    return textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)

@@ -171,6 +171,19 @@ def test_environments_and_agents_are_listed(capsys):
     assert "one of accumulating, replacing, dutch" in about
 
 
+def test_nested_hyperparameters_and_presets_of_an_agent_are_listed_one_by_one(capsys):
+    assert main(["agents", "DDPG"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    about = {line.split(" = ")[0].strip(): line for line in lines if " = " in line}
+    assert "GaussianNoise(" not in "".join(lines)
+    assert "one of GaussianNoise, OrnsteinUhlenbeckNoise, None" in about["noise"]
+    assert "in [0, inf)" in about["noise.sigma"]
+    assert about["noise.theta"].endswith("(OrnsteinUhlenbeckNoise)")
+    assert "layer_norm = False" in about["critic.layer_norm"]
+    assert any(line.startswith("  presets: ") for line in lines)
+    assert max(map(len, lines)) < 140
+
+
 def test_a_misspelt_agent_is_answered_with_the_nearest(capsys):
     assert main(["agents", "QLerning"]) == 2
     assert "'QLearning'" in capsys.readouterr().err
