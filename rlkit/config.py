@@ -231,7 +231,10 @@ def _annotation_of_each(annotation: Any) -> Any:
 
 
 def _has_to_be_named(configs: list[type[Config]]) -> bool:
-    return len(configs) > 1 and not any("kind" in config.__dataclass_fields__ for config in configs)
+    """Whether only a name tells them apart: a kind among the fields does too, and a `to_dict` that adds one."""
+    return len(configs) > 1 and not any(
+        "kind" in config.__dataclass_fields__ or config.to_dict is not Config.to_dict for config in configs
+    )
 
 
 def _named(kind: Any, configs: list[type[Config]]) -> type[Config]:
