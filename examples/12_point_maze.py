@@ -6,6 +6,7 @@ equation knows the shortest way through both, and what DDPG has learnt is measur
 
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import tyro
 from matplotlib.figure import Figure
@@ -25,15 +26,10 @@ def main(out: Path = Path("runs/12_point_maze"), steps: int = 10_000, seed: int 
     model = GridWorld.load(DRAWING).model()
     v = bellman.solve(model, 0.95).v
 
-    agent = DDPG.for_env(
-        env := PointMaze(DRAWING, start="random"),  # where it begins matters: everywhere, it comes to know every corner
-        seed=seed,
-        network=(64, 64),
-        batch_size=64,
-        learning_starts=1000,
-        gamma=0.95,
-        noise=GaussianNoise(sigma=0.3),
-    )
+    # Where it begins matters: everywhere, it comes to know every corner.
+    env = gymnasium.make("rlkit/PointMaze-v0", map=DRAWING, start="random")
+    size = {"network": (64, 64), "batch_size": 64, "learning_starts": 1000}
+    agent = DDPG.for_env(env, seed=seed, gamma=0.95, noise=GaussianNoise(sigma=0.3), **size)
     folder = rlkit.train(agent, env, steps=steps, directory=out).folder.path
     maze = PointMaze(DRAWING)
     runs, ended = [], 0

@@ -6,19 +6,19 @@ Riccati's equation says; DDPG knows nothing of it, and has a network in place of
 
 from pathlib import Path
 
+import gymnasium
 import tyro
 
 import rlkit
 from rlkit import plotting
 from rlkit.agents import DDPG, preset
-from rlkit.envs import LinearQuadratic
 from rlkit.truth import TruthCallback, gain_error, optimality_gap
 
 
 def main(out: Path = Path("runs/13_ddpg_lqr"), steps: int = 25_000, seed: int = 0) -> float:
     """Train, and say what the policy costs beyond the optimum."""
-    env = LinearQuadratic()
-    agent = DDPG.for_env(env, **preset("DDPG", "rlkit/LinearQuadratic-v0"), seed=seed)
+    env = gymnasium.make("rlkit/LinearQuadratic-v0")
+    agent = DDPG.for_env(env, **preset("DDPG", env.spec.id), seed=seed)
     gamma = agent.config.gamma
     watch = TruthCallback(every=max(1, steps // 50))
     folder = rlkit.train(agent, env, steps=steps, directory=out, callbacks=[watch]).folder.path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,9 +41,10 @@ class Steered:
 
 def mass() -> LinearQuadratic:
     """Return a mass on a line, pushed from where and however fast it is until it rests at 0: a double integrator."""
-    from rlkit.envs import LinearQuadratic
+    import rlkit.envs  # noqa: F401  (registers)
 
-    return LinearQuadratic()
+    env = gymnasium.make("rlkit/LinearQuadratic-v0")  # by its id, so that `rlkit evaluate` can make it too
+    return cast("LinearQuadratic", env.unwrapped)
 
 
 def steer(steps: int, folder: Path) -> Steered:
