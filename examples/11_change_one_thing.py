@@ -45,7 +45,7 @@ def main(out: Path = Path("runs/11_change_one_thing"), steps: int = 10_000, seed
         agent = kind.for_env(env, **preset("DDPG", "Pendulum-v1"), seed=seed)
         watch = Evaluation(test, every=max(1, steps // 10), episodes=10)
         run = rlkit.train(agent, env, steps=steps, directory=out / kind.__name__, callbacks=[watch])
-        rows = list(csv.DictReader((run.folder.path / "progress.csv").open()))
+        rows = list(csv.DictReader((run.folder.path / "progress.csv").read_text().splitlines()))
         for axes, (tag, (title, scale)) in zip(panels, shown.items(), strict=True):
             curve = [(int(row["step"]), float(row[tag])) for row in rows if row[tag]]
             axes.plot(*zip(*curve, strict=True), label=kind.__name__)

@@ -266,7 +266,7 @@ def test_the_demo_tells_of_solving_learning_and_steering_in_one_table(capsys, ow
     assert len(list((own_folder / "here").glob("*/events.out.tfevents.*"))) == 12
     with (own_folder / "here" / "ddpg" / "progress.csv").open() as stream:
         gaps = [row["truth/optimality_gap"] for row in csv.DictReader(stream) if row["truth/optimality_gap"]]
-    assert len(gaps) == 41
+    assert len(gaps) == 40
 
 
 def test_a_bar_shows_only_on_a_terminal_and_once_the_wait_is_long(monkeypatch):
