@@ -196,8 +196,9 @@ def _in_brief(value: Any) -> str:
 
 def _plain(value: Any, annotation: Any) -> Any:
     if isinstance(value, Config):
-        kind = {"kind": type(value).__name__} if _has_to_be_named(_configs_in(annotation)) else {}
-        return {**kind, **value.to_dict()}
+        configs = _configs_in(annotation)
+        named = type(value) in configs and _has_to_be_named(configs)  # another subclass could not be told by its name
+        return {"kind": type(value).__name__, **value.to_dict()} if named else value.to_dict()
     if isinstance(value, tuple | list):
         each = _annotation_of_each(annotation)
         return [_plain(item, each) for item in value]

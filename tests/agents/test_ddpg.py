@@ -323,7 +323,7 @@ def test_what_is_logged_of_the_last_update_is_known_after_loading(tmp_path):
     agent.replay(2)
     agent.save(tmp_path / "agent.npz")
     loaded = TD3.load(tmp_path / "agent.npz")
-    assert {*loaded.diagnostics()} == {"actor_grad_norm", "critic_grad_norm", "saturated_actions"}
+    assert {*loaded.diagnostics()} == {"learning_rate", "actor_grad_norm", "critic_grad_norm", "saturated_actions"}
     assert loaded.diagnostics() == agent.diagnostics()
     loaded.replay(2)
     assert loaded.diagnostics() != agent.diagnostics()
