@@ -50,7 +50,9 @@ class Arguments:
     preset: str | None = None
     """Take tuned hyperparameters as defaults: those for the environment, or those of the NAME that follows."""
 
-    env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    env_kwargs: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...", help_behavior_hint="(default: none)")
+    ] = ()
     """Arguments of the environment."""
 
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -102,6 +104,7 @@ def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
     words = _spell_out(words, [option.name for option in options if option.annotation in (int, int | None)])
     arguments = parsed(_with(options), f"train {name}", words)
     if arguments is None:
+        print(_presets_of(name, words))
         return None
     if not arguments.environment and arguments.preset not in (None, ITS_OWN):
         took = arguments.preset
@@ -307,6 +310,17 @@ def _defaults(name: str, agent_class: Any, words: Sequence[str]) -> Config:
 ITS_OWN = "environment"
 
 
+def _presets_of(agent: str, words: Sequence[str]) -> str:
+    """Say which presets there are: whether one is for the environment, if the words begin with that; else all."""
+    from rlkit.agents.presets import preset_names
+
+    names = preset_names(agent)
+    if words and not words[0].startswith("-"):
+        known = words[0] in names
+        return f"{agent} has a preset for {words[0]}: --preset." if known else f"{agent} has no preset for {words[0]}."
+    return f"{agent} has presets: {', '.join(names)}." if names else f"{agent} has no presets."
+
+
 def _has_preset(agent: str, name: str) -> bool:
     from rlkit.agents.presets import preset_names
 
@@ -391,7 +405,14 @@ def _with(options: Sequence[Any]) -> Any:
     fields = [
         (
             _field(option.path),
-            Annotated[option.annotation, tyro.conf.arg(name=option.name, help=option.help)],
+            Annotated[
+                option.annotation,
+                tyro.conf.arg(
+                    name=option.name,
+                    help=option.help,
+                    help_behavior_hint="(default: none)" if option.default == () else None,
+                ),
+            ],
             dataclasses.field(default=option.default),
         )
         for option in options

@@ -232,6 +232,14 @@ def test_every_option_is_explained(capsys):
     assert "--seed" in done(capsys, "train", "--help")
 
 
+def test_help_says_whether_there_is_a_preset_and_shows_no_empty_defaults(capsys):
+    printed = done(capsys, "train", "DDPG", "Pendulum-v1", "--help")
+    assert printed.splitlines()[-1] == "DDPG has a preset for Pendulum-v1: --preset."
+    assert "DDPG has no preset for CartPole-v1." in done(capsys, "train", "DDPG", "CartPole-v1", "--help")
+    assert "paper" in done(capsys, "train", "DDPG", "--help").splitlines()[-1]
+    assert "(default: )" not in printed + done(capsys, "train", "QLearning", "--help")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
