@@ -21,7 +21,7 @@ from rlkit.exploration import GaussianNoise
 DRAWING = "sutton-barto-8.1"  # the Dyna maze
 
 
-def main(out: Path = Path("runs/12_point_maze"), steps: int = 10_000, seed: int = 0) -> tuple[int, float]:
+def main(out: Path = Path("runs/12_point_maze"), steps: int = 8_000, seed: int = 0) -> tuple[int, float]:
     """Solve the grid, train in the maze from anywhere, and draw both, the runs from the drawing's start."""
     model = GridWorld.load(DRAWING).model()
     v = bellman.solve(model, 0.95).v
