@@ -301,7 +301,7 @@ def test_it_learns_from_transitions_that_were_there_before():
 def test_continuous_actions_are_refused_in_one_sentence():
     with pytest.raises(
         SpaceError,
-        match=r"^DQN: the action space is Box\(-1\.0, 1\.0, \(2,\), float64\), expected Discrete; for Box there are DDPG and TD3$",
+        match=r"^DQN: the action space is Box\(-1\.0.*\), expected Discrete; for Box there are DDPG and TD3$",
     ):
         DQN.for_env(Drift())
     with pytest.raises(SpaceError, match="expected one that starts at 0"):
