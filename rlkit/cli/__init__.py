@@ -1,7 +1,8 @@
 """The command line: `rlkit VERB ...`.
 
 Every module in this folder without a leading underscore is a verb: its function `run` is the command, `run`'s
-annotated parameters its options, and the module's docstring its line in `rlkit --help`. To add a verb, add a file.
+annotated parameters its options, what it returns the exit code (None is 0), and the module's docstring its line in
+`rlkit --help`. To add a verb, add a file.
 A verb whose options depend on what else is said has a function `understand(words)` instead, which returns what to call.
 Verbs import what they need inside `run`, so that help and errors come at once.
 """
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, or 2 after one line on stderr that says what is wrong.
+    """Run the command line and return its exit code: the verb's (0), or 2 after one line on stderr on what is wrong.
 
     Args:
         arguments: what follows `rlkit`; None for the process's own.
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _make_streams_writable()
     try:
-        _dispatch(words)
+        code = _dispatch(words)
         sys.stdout.flush()
     except RlkitError as error:
         return _refuse(str(error))
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print(f"rlkit: {str(stop) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code
 
 
 def _make_streams_writable() -> None:
@@ -68,7 +69,7 @@ class UsageError(RlkitError):
     """The words on the command line make no command."""
 
 
-def _dispatch(words: list[str]) -> None:
+def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
     elif words[0] in ("--version", "-V"):
@@ -76,23 +77,23 @@ def _dispatch(words: list[str]) -> None:
 
         print(f"rlkit {__version__}")
     elif words[0] in verbs():
-        _run(words[0], words[1:])
+        return _run(words[0], words[1:])
     else:
         near = difflib.get_close_matches(words[0], verbs(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(verbs())}"
         raise UsageError(f"unknown command {words[0]!r}; {hint}")
+    return 0
 
 
-def _run(verb: str, words: list[str]) -> None:
-    """Do what the words say, once all of them are understood."""
+def _run(verb: str, words: list[str]) -> int:
+    """Do what the words say, once all of them are understood; return the exit code."""
     module = importlib.import_module(f"rlkit.cli.{verb}")
     understand = getattr(module, "understand", None)
     ready = bound(module.run, verb, words) if understand is None else understand(words)
-    if ready is not None:
-        ready()
+    return (0 if ready is None else ready()) or 0
 
 
-def bound(command: Callable[..., None], verb: str, words: list[str]) -> Callable[[], None] | None:
+def bound(command: Callable[..., int | None], verb: str, words: list[str]) -> Callable[[], int | None] | None:
     """Bind a command's parameters to what the words say; return None if they asked for help, which was printed.
 
     Raises:
@@ -100,10 +101,10 @@ def bound(command: Callable[..., None], verb: str, words: list[str]) -> Callable
     """
 
     @functools.wraps(command)
-    def bind(*values: Any, **named: Any) -> Callable[[], None]:
+    def bind(*values: Any, **named: Any) -> Callable[[], int | None]:
         return functools.partial(command, *values, **named)
 
-    ready: Callable[[], None] | None = parsed(bind, verb, words)
+    ready: Callable[[], int | None] | None = parsed(bind, verb, words)
     return ready
 
 
