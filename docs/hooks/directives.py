@@ -1,0 +1,118 @@
+"""Put the project's own files into pages, so that what a page shows is what there is.
+
+A line of a page that holds nothing but one of these comments becomes what it names:
+
+    <!-- source: rlkit.bellman.operators.greedy -->         a function or class, without its docstring
+    <!-- source: rlkit.agents.deep.ddpg.DDPG.next_q, whole -->   with it
+    <!-- file: benchmarks/README.md -->                     a Markdown file, one level of headings as it is
+    <!-- example: 01_solve_a_grid -->                       an example: its promise, its picture, its result, its code
+    <!-- command: rlkit train --help -->                    what a command prints
+
+A name that does not exist stops the build.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import shlex
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mkdocs.exceptions import PluginError
+
+ROOT = Path(__file__).resolve().parents[2]
+DIRECTIVE = re.compile(r"^<!-- (source|file|example|command): (.+?) -->$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
+FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Replace every directive of a page."""
+
+    def fill(found: re.Match[str]) -> str:
+        kind, what = found.groups()
+        try:
+            return FILLED[kind](what)
+        except (LookupError, OSError) as error:
+            raise PluginError(f"{page.file.src_path}: <!-- {kind}: {what} -->: {error}") from error
+
+    return DIRECTIVE.sub(fill, markdown)
+
+
+def source(what: str) -> str:
+    """Return the code of a function, class or method as a Markdown block titled by its file."""
+    name, _, how = what.partition(", ")
+    file, parts = file_of(name)
+    text = file.read_text(encoding="utf-8")
+    node: ast.AST = ast.parse(text)
+    for part in parts:
+        node = next((child for child in ast.iter_child_nodes(node) if getattr(child, "name", None) == part), None)
+        if node is None:
+            raise LookupError(f"{file.relative_to(ROOT)} has no {'.'.join(parts)}")
+    code = code_of(node, text.splitlines(), whole=how == "whole")
+    return f'```python title="{file.relative_to(ROOT)}"\n{code}\n```'
+
+
+def file_of(name: str) -> tuple[Path, list[str]]:
+    """Return the file of a dotted name, and what of the name is inside it."""
+    first, *parts = name.split(".")
+    place, inside = ROOT / first, []
+    if first == "rlkit" and parts and parts[0] in FOLDERS:
+        place = FOLDERS[parts.pop(0)]
+    while parts and not inside:
+        if (place / parts[0]).is_dir():
+            place /= parts.pop(0)
+        elif (place / f"{parts[0]}.py").is_file():
+            place, inside = place / f"{parts.pop(0)}.py", parts
+        else:
+            place, inside = place / "__init__.py", parts
+    if not place.is_file() or not inside:
+        raise LookupError(f"{name} names nothing in a file")
+    return place, inside
+
+
+def code_of(node: Any, lines: list[str], *, whole: bool) -> str:
+    """Return a definition's lines, without its docstring unless `whole` is asked for."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    kept = list(range(first, node.end_lineno + 1))
+    if not whole and ast.get_docstring(node) is not None and len(node.body) > 1:
+        told = node.body[0]
+        kept = [number for number in kept if not told.lineno <= number <= told.end_lineno]
+    return textwrap.dedent("\n".join(lines[number - 1] for number in kept)).strip("\n")
+
+
+def file(path: str) -> str:
+    """Return a Markdown file; its links to other files become those files' names."""
+    return LINK.sub(r"`\1`", (ROOT / path).read_text(encoding="utf-8"))
+
+
+def example(name: str) -> str:
+    """Return an example's promise, picture, result and code."""
+    path = ROOT / f"examples/{name}.py"
+    code = path.read_text(encoding="utf-8")
+    promise = ast.get_docstring(ast.parse(code)) or ""
+    body = code.split('"""\n', 1)[1].strip("\n")
+    picture = f"![{promise.splitlines()[0]}](pictures/{name}.webp){{ .picture loading=lazy }}"
+    shown = textwrap.indent(f'```python title="examples/{name}.py"\n{body}\n```', "    ")
+    return f'{promise}\n\n{picture}\n\n??? example "The code"\n\n{shown}\n'
+
+
+def command(line: str) -> str:
+    """Return what a command of ours prints."""
+    from rlkit.cli import main
+
+    program, *arguments = shlex.split(line)
+    if program != "rlkit":
+        raise LookupError("only rlkit's own commands are shown")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main(arguments)
+    return f"```text\n{printed.getvalue().strip()}\n```"
+
+
+FILLED: dict[str, Callable[[str], str]] = {"source": source, "file": file, "example": example, "command": command}
