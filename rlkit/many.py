@@ -90,7 +90,7 @@ def train_many(
     if not isinstance(seeds, Iterable):
         raise ConfigError(f"train_many: seeds={seeds!r}, expected one for each run, such as range({seeds})")
     plan = _Plan(make, steps, episodes, record, every, stop_on_divergence)
-    return plan.gathered(_in_threads(plan.run, list(seeds), threads or _cores(), plan, progress))
+    return plan.gathered(_in_threads(plan.run, list(seeds), threads or cores(), plan, progress))
 
 
 class _Result(NamedTuple):
@@ -260,7 +260,7 @@ def _check_one(left: str, its: int | None, right: str, others: int | None) -> No
         raise ConfigError(f"train_many: {left}={its!r} and {right}={others!r}, expected just one of the two")
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from rlkit.experiments.pool import Outcome, Pool, Tell
+from rlkit.experiments.processes import ProcessPool
 
-__all__ = ["Outcome", "Pool", "Tell"]
+__all__ = ["Outcome", "Pool", "ProcessPool", "Tell"]

@@ -31,7 +31,7 @@ class Outcome(NamedTuple, Generic[C, R]):
         error: one sentence that names what happened if it failed; None otherwise.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple method of that name gives way
     config: C
     value: R | None
     error: str | None
