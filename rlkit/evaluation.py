@@ -107,6 +107,8 @@ class Evaluation(Callback):
         episodes: episodes an evaluation, always from the same seed.
         max_steps: end an episode that has not ended by itself after so many steps.
         picture: whether to show the first episode.
+        keep_best: whether the agent with the highest mean return so far is saved in the run's folder, as
+            `checkpoints/best.npz`.
 
     Raises:
         ConfigError: `every`, `episodes` or `max_steps` is not a whole number of at least 1; or, when a run begins, the
@@ -122,6 +124,7 @@ class Evaluation(Callback):
         episodes: int = 10,
         max_steps: int = 100_000,
         picture: bool = True,
+        keep_best: bool = True,
     ) -> None:
         if not isinstance(env, gymnasium.Env):
             raise SpaceError(f"Evaluation: the environment is a {type(env).__name__}, expected one gymnasium.Env")
@@ -130,6 +133,7 @@ class Evaluation(Callback):
         self.episodes = check_count("episodes", episodes)
         self.max_steps = check_count("max_steps", max_steps)
         self.picture = picture
+        self.keep_best = keep_best
 
     def on_start(self, trainer: Trainer) -> None:
         """Make sure that evaluating leaves the run alone."""
@@ -151,6 +155,8 @@ class Evaluation(Callback):
         if biases := [one.bias for one in found if one.bias is not None]:
             row["eval/q_bias"] = np.concatenate(biases).mean()
         trainer.logger.scalars({tag: float(value) for tag, value in row.items()}, trainer.step)
+        if self.keep_best:
+            trainer.keep_best(float(row["eval/mean_reward"]))
         if film is not None and trainer.folder is not None:
             name, path = type(trainer.agent).__name__, trainer.folder.path / "evaluation"
             film.show(trainer.logger, "eval/episode", path, trainer.step, agent=name)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rlkit.crc32c import masked_crc32c
 from rlkit.errors import warn
+from rlkit.files import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,11 +37,15 @@ class Logger:
         console: also print every row of scalars as a table.
         resume_from: the step of the checkpoint that a resumed run starts at. Rows after it are cut off `progress.csv`
             and hidden from TensorBoard, so that each step is shown once. None appends.
+
+    Attributes:
+        latest: the number recorded last, by tag.
     """
 
     def __init__(self, folder: str | Path | None, *, console: bool = False, resume_from: int | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.console = console
+        self.latest: dict[str, float] = {}
         self._row: dict[str, float] = {}
         self._row_step = 0
         self._warned = False
@@ -52,7 +57,7 @@ class Logger:
         if step != self._row_step:
             self._write_row()
             self._row_step = step
-        self._row[tag] = float(value)
+        self._row[tag] = self.latest[tag] = float(value)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Record several numbers of one step."""
@@ -103,6 +108,13 @@ class Logger:
         for sink in (self._events, self._table):
             if sink is not None:
                 sink.flush()
+
+    def sync(self) -> None:
+        """Have everything on the disk: what was recorded so far survives a machine that dies."""
+        self._write_row()
+        for sink in (self._events, self._table):
+            if sink is not None:
+                sink.sync()
 
     def warn(self, message: str) -> None:
         """Warn of trouble with files, once a run."""
@@ -181,6 +193,7 @@ class _Appender:
         self.path = path
         self._descriptor: int | None = None
         self._pending: list[bytes] = []
+        self._synced = True
         self._warned = False
 
     def append(self, piece: bytes) -> None:
@@ -200,7 +213,17 @@ class _Appender:
         else:
             self._pending = []
 
+    def sync(self) -> None:
+        self.flush()
+        if self._descriptor is not None and not self._synced:
+            try:
+                os.fsync(self._descriptor)
+                self._synced = True
+            except OSError as error:
+                self.warn(error)
+
     def _write(self, data: bytes) -> None:
+        self._synced = False
         if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -260,6 +283,9 @@ class _EventFile:
     def flush(self) -> None:
         self._file.flush()
 
+    def sync(self) -> None:
+        self._file.sync()
+
     def close(self) -> None:
         self._file.close()
 
@@ -287,10 +313,7 @@ class _CsvTable:
             lines = [_csv_line(columns)]
             lines += [_csv_line(line + [""] * (len(columns) - len(line))) for line in old[1:]]
             self._file.close()
-            self._file.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.path.with_name(".progress.csv.tmp")
-            temporary.write_bytes(b"".join(lines))
-            temporary.replace(self._file.path)
+            write_whole(self._file.path, lambda stream: stream.write(b"".join(lines)))
         except OSError as error:
             self._file.warn(error)
             columns = ["step", *(name for name in row if name != "step")] if self._columns is None else self._columns
@@ -309,6 +332,9 @@ class _CsvTable:
 
     def flush(self) -> None:
         self._file.flush()
+
+    def sync(self) -> None:
+        self._file.sync()
 
     def close(self) -> None:
         self._file.close()

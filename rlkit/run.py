@@ -14,6 +14,7 @@ import rlkit
 from rlkit import checkpoint
 from rlkit.divergence import name_of
 from rlkit.errors import CheckpointError, warn
+from rlkit.files import FolderLock, sweep_temporaries, write_whole
 
 PACKAGES = ("gymnasium", "numpy", "scipy", "numba", "torch", "stable-baselines3")
 
@@ -24,11 +25,15 @@ class RunFolder:
     Attributes:
         path: the folder.
         checkpoints: the folder in it with the checkpoints, `step_000000060000.npz` and so on.
+        best: the checkpoint of the agent that was evaluated best, if any was (`rlkit.Evaluation`).
+        lock: held by who writes to the folder.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.npz"
+        self.lock = FolderLock(self.path)
 
     @classmethod
     def fresh(cls, path: str | Path) -> RunFolder:
@@ -45,9 +50,9 @@ class RunFolder:
                 return cls(candidate)
 
     def write_config(self, values: Mapping[str, Any]) -> None:
-        """Write `config.json`; what JSON lacks is written as text."""
+        """Write `config.json`, whole or not at all; what JSON lacks is written as text."""
         text = json.dumps(values, indent=2, default=str) + "\n"
-        (self.path / "config.json").write_text(text, encoding="utf-8")
+        write_whole(self.path / "config.json", lambda stream: stream.write(text.encode()))
 
     def read_config(self) -> dict[str, Any]:
         """Read `config.json`.
@@ -85,15 +90,15 @@ class RunFolder:
                 warn(f"{error}; going back to the one before it")
         raise CheckpointError(f"{self.path}: holds no checkpoint that can be read")
 
-    def prune(self, keep: int) -> None:
-        """Remove all but the newest `keep` checkpoints."""
-        for path in self.saved()[keep:]:
+    def prune(self, keep: int, step: int) -> None:
+        """Remove all but the newest `keep` checkpoints up to a step; later ones were not readable, and do not count."""
+        for path in [path for path in self.saved() if path <= self.checkpoint_of(step)][keep:]:
             path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what a process that was killed while writing left behind."""
-        for path in self.checkpoints.glob(".step_*.tmp"):
-            path.unlink(missing_ok=True)
+        """Remove what a process that was killed while writing left behind; hold the lock."""
+        for folder in (self.path, self.checkpoints):
+            sweep_temporaries(folder)
 
 
 def versions() -> dict[str, str]:

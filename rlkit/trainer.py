@@ -14,7 +14,6 @@ from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import InvalidTransition, SpaceError
 from rlkit.rewind import Rewind
-from rlkit.run import RunFolder
 from rlkit.spaces import finder_of_faults, keeper
 from rlkit.training import Training, checked_callbacks
 from rlkit.transition import Transition
@@ -50,7 +49,7 @@ class Trainer(Training):
             a new one goes to `directory-2` and so on.
         checkpoint_every: steps between checkpoints. None: after 5 s, 10 s, 20 s and so on, and then once a minute, or
             less often if saving is slow. There is always one at the start, at the end of `run`, and when interrupted.
-        keep_checkpoints: the newest that are kept.
+        keep_checkpoints: the newest that are kept, besides the best one (`keep_best`).
         log_every: steps between two rows of the log; None: 1000 of each environment.
         console: print each row as a table.
         progress: show a progress bar once two seconds have passed. None: if the standard error is a terminal.
@@ -229,7 +228,7 @@ def train(
         agent, env, directory, callbacks, checkpoint_every, truth, stop_on_divergence: as for `Trainer`, or for
             `VectorTrainer` if `env` is a vector of environments.
         steps: how many more steps to take; with `resume`, how many the whole run has.
-        resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint.
+        resume: if `directory` holds a run of this agent, first bring it to its newest checkpoint; else begin one there.
 
     Returns:
         the trainer, with its counters and its folder.
@@ -241,8 +240,8 @@ def train(
         vars(agent)["_trainer"] = trainer
     trainer.callbacks, trainer.truth = checked_callbacks(callbacks), truth
     trainer.stop_on_divergence = stop_on_divergence
-    if resume and trainer.folder is None and directory is not None and RunFolder(directory).saved():
-        trainer.resume()
+    if resume and trainer.folder is None and directory is not None:
+        trainer.resume(or_begin=True)
     steps = check_count("steps", steps, at_least=0)
     trainer.run(max(steps - trainer.step, 0) if resume else steps)
     return trainer

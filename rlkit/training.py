@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -84,6 +85,9 @@ class Training:
         self._began = (0.0, 0)  # time and step at which the current call of run began
         self._end = 0  # the step at which it will end
         self._logged = 0  # step of the last row
+        self._best: tuple[float, int] | None = None  # the highest score so far, and at which step
+        self._is_described = False  # whether the folder says what the run is
+        self._left: set[Path] = set()  # the checkpoints in the folder when the lock was let go
         self._saved = (-1, -1)  # step of the last checkpoint, and of the last row that it knows of
         self._tried = 0  # step of the last attempt at one
         self._tried_at = 0.0
@@ -126,14 +130,21 @@ class Training:
             InvalidTransition: the environment or the agent gave something that is not finite or not in the spaces; it
                 was not learnt from.
             Diverged: the agent reported a number that is not finite, or its parameters are not.
-            CheckpointError: the agent holds something that has no saved form.
+            CheckpointError: the agent holds something that has no saved form, or another process writes to the folder,
+                or has gone on with this run.
             KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
         """
         steps = check_count("steps", steps, at_least=0)
         self._watching = self._watchers()
         self._timed = [(c.every, c) for c in self._watching if c.every is not None and overrides(c, "on_every")]
         self.agent.prepare(self.step + steps)
-        self._open()
+        try:
+            self._open()
+            self._run_on(steps)
+        finally:
+            self._let_go()
+
+    def _run_on(self, steps: int) -> None:
         self._began = (time.monotonic(), self.step)
         self._end = self.step + steps
         self._stopping = self._awaits_env = False
@@ -176,32 +187,48 @@ class Training:
         """End the current `run` after this step; for callbacks."""
         self._stopping = True
 
-    def resume(self) -> int:
+    def resume(self, *, or_begin: bool = False) -> int:
         """Bring agent, counters and episode to the newest readable checkpoint in `directory`; return its step.
 
-        From there, the run goes on exactly as if it had never stopped.
+        From there, the run goes on exactly as if it had never stopped. No other process can write to the folder from
+        here to the end of `run`.
+
+        Args:
+            or_begin: where there are no checkpoints at all, as when a run was killed before its first, let `run` begin
+                one in this very folder.
 
         Raises:
-            CheckpointError: there is no readable checkpoint, it is another agent's, or the environment did not repeat
-                the episode.
+            CheckpointError: there is no readable checkpoint, it is another agent's, the environment did not repeat
+                the episode, or another process writes to the folder.
         """
         if self.directory is None:
             raise CheckpointError("there is no directory to resume from")
         folder = RunFolder(self.directory)
-        saved = folder.newest()
+        if not or_begin and not folder.checkpoints.is_dir():
+            raise CheckpointError(f"{folder.path}: holds no checkpoint that can be read")
+        folder.lock.acquire()
+        try:
+            folder.sweep()
+            if not or_begin or folder.saved():
+                self._go_back_to(folder.newest())
+                self._is_described = True
+        except BaseException:
+            folder.lock.release()
+            raise
+        self.folder = folder
+        self.logger = Logger(folder.path, console=self.console, resume_from=self.step if self._is_described else -1)
+        self._saved = (self.step, self._logged) if self._is_described else (-1, -1)
+        self._tried, self._tried_at = self.step, time.monotonic()
+        self._plan()
+        return self.step
+
+    def _go_back_to(self, saved: checkpoint.Checkpoint) -> None:
         checkpoint.restore(self.agent, saved)
         with checkpoint.reading(saved.path):
             if saved.trainer is None:
                 raise CheckpointError("is an agent's, not a run's")
             nodes = saved.trainer.items()
             self._restore({name: saved.decoder.decode(node, None, f"trainer.{name}") for name, node in nodes})
-        self.folder = folder
-        self.logger = Logger(folder.path, console=self.console, resume_from=self.step)
-        self._saved = (self.step, self._logged)
-        self._tried, self._tried_at = self.step, time.monotonic()
-        folder.sweep()
-        self._plan()
-        return self.step
 
     def _watchers(self) -> list[Callback]:
         """Return all callbacks: those given, and the truth, where it is wanted and there is a log to write it to."""
@@ -246,17 +273,39 @@ class Training:
 
     def _open(self) -> None:
         """Make the run's folder, with its description and a first checkpoint, unless that was done before."""
-        if self.directory is None or self.folder is not None:
-            self._plan()
+        if self.directory is not None:
+            self._take_hold()
+            if not self._is_described:
+                self._describe()
+        self._plan()
+
+    def _take_hold(self) -> None:
+        """Lock the folder, and make sure that the run in it is still ours to go on with."""
+        if self.folder is None:
+            self.folder = RunFolder.fresh(cast(Path, self.directory))
+            self.logger = Logger(self.folder.path, console=self.console)
+        if self.folder.lock.is_held:
             return
-        self.folder = RunFolder.fresh(self.directory)
-        self.logger = Logger(self.folder.path, console=self.console)
+        self.folder.lock.acquire()
+        if others := [path for path in self.folder.saved() if path not in self._left]:
+            raise CheckpointError(
+                f"{others[0]}: was written by another, who has gone on with this run since its step {self.step}; "
+                "resume it from there"
+            )
+
+    def _let_go(self) -> None:
+        if self.folder is not None and self.folder.lock.is_held:
+            self._left = set(self.folder.saved())
+            self.folder.lock.release()
+
+    def _describe(self) -> None:
+        assert self.folder is not None
         description = describe(self.agent, self.env)
         self.folder.write_config({**description, "versions": versions()})
         hyperparameters = {**self.agent.config.to_dict(), "agent": description["agent"], "seed": self.agent.seed}
         self.logger.hparams(hyperparameters, ["rollout/ep_rew_mean", "rollout/ep_len_mean"])
         self._save()
-        self._plan()
+        self._is_described = True
 
     def _plan(self) -> None:
         self._due = self._logged + self.log_every
@@ -337,8 +386,32 @@ class Training:
             return
         began = time.monotonic()
         self._read_tensors()
-        self.logger.flush()
+        self.logger.sync()
         path = self.folder.checkpoint_of(self.step)
+        if self._is_written(path, final=final):
+            self._saved = (self.step, self._logged)
+            self.folder.prune(self.keep_checkpoints, self.step)
+            self._tell("on_checkpoint", path)
+        self._tried, self._tried_at = self.step, time.monotonic()
+        self._save_took = self._tried_at - began
+
+    def keep_best(self, score: float) -> bool:
+        """Save the agent as `checkpoints/best.npz` if no score of this run was as high; tell whether it was.
+
+        Without a folder nothing is saved. `Evaluation` calls this with the mean return.
+        """
+        if math.isnan(score) or (self._best is not None and score <= self._best[0]):
+            return False
+        before, self._best = self._best, (float(score), self.step)
+        if self.folder is None:
+            return True
+        self._read_tensors()
+        if self._is_written(self.folder.best, final=False):
+            return True
+        self._best = before
+        return False
+
+    def _is_written(self, path: Path, *, final: bool) -> bool:
         try:
             checkpoint.save(path, self.agent, self._state())
         except CheckpointError as error:
@@ -350,11 +423,8 @@ class Training:
                 raise self._diverged(str(error)) from None
             self.logger.warn(f"{error}: of that there are no checkpoints, and the last finite one stays")
         else:
-            self._saved = (self.step, self._logged)
-            self.folder.prune(self.keep_checkpoints)
-            self._tell("on_checkpoint", path)
-        self._tried, self._tried_at = self.step, time.monotonic()
-        self._save_took = self._tried_at - began
+            return True
+        return False
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -362,6 +432,7 @@ class Training:
             "logged": self._logged,
             "episodes": self.episodes.state_dict(),
             "means": self._means.state_dict(),
+            "best": self._best,
             **self._place(),
         }
 
@@ -369,6 +440,7 @@ class Training:
         self.step, self._logged = int(state["step"]), int(state["logged"])
         self.episodes.load_state_dict(state["episodes"])
         self._means.load_state_dict(state["means"])
+        self._best = state.get("best")
         self._go_back(state)
 
     def _check_spaces(self, prefix: str = "") -> None:

@@ -7,12 +7,10 @@ unpickled or imported, and reading it takes memory in proportion to its size, wh
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import re
-import secrets
 import struct
 import zipfile
 import zlib
@@ -24,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.errors import CheckpointError
+from rlkit.files import write_whole
 
 TREE = "tree.json"
 SEAL = b"rlkit-crc32:"
@@ -48,21 +47,15 @@ def write(path: Path, tree: Any, arrays: Sequence[NDArray[Any]]) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+    def write_all(stream: IO[bytes]) -> None:
+        _write_members(stream, tree, arrays)
+        _seal(stream)
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w+b") as stream:
-            _write_members(stream, tree, arrays)
-            _seal(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, write_all)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[Any, list[NDArray[Any]]]:
@@ -187,13 +180,3 @@ def _fill(member: IO[bytes], target: memoryview) -> None:
 def _expect_end(member: IO[bytes]) -> None:
     if member.read(1):  # reading to the end is also what makes zipfile compare the CRC
         raise CheckpointError("has bytes where a member should end")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
