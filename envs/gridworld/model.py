@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rlkit.bellman.model import OnSweep, Sweeps, as_values
 from rlkit.envs.gridworld.kernels import geometry, matrix, plain, rows
 from rlkit.envs.gridworld.layout import Layout
-from rlkit.envs.gridworld.solver import LargeGrid, SmallGrid
+from rlkit.envs.gridworld.solver import Ground, LargeGrid, SmallGrid
 
 if TYPE_CHECKING:
     from rlkit.mdp import FiniteMDP
@@ -150,9 +150,14 @@ class GridModel:
     def _listed(self) -> SmallGrid | None:
         return SmallGrid(self) if self._codes.size <= _SMALL else None
 
+    @property
+    def ground(self) -> Ground:
+        """What the tiled kernels read."""
+        return Ground.of(self)
+
     @cached_property
     def _solver(self) -> SmallGrid | LargeGrid:
-        return self._listed or LargeGrid(self)
+        return self._listed or LargeGrid(self.ground)
 
     def q_from_v(self, v: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
         """Return the action values that one step followed by v has, float64 `(S, A)`; 0 where a state is terminal."""

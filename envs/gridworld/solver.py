@@ -12,6 +12,7 @@ from rlkit.bellman import bounds
 from rlkit.bellman.model import UNLIMITED, OnSweep, Sweeps
 from rlkit.envs.gridworld.kernels import geometry, large, small, tiles
 from rlkit.envs.gridworld.kernels.plain import BLOCKED
+from rlkit.envs.gridworld.rules import Rules
 
 if TYPE_CHECKING:
     from rlkit.envs.gridworld.model import GridModel
@@ -107,6 +108,75 @@ class SmallGrid:
         return Sweeps(best, bound, used, largest + abs(shift))
 
 
+class Ground(NamedTuple):
+    """What the tiled kernels read of a grid, K codes, D directions.
+
+    Attributes:
+        codes: uint8 `(H, W)`.
+        kind, present: what the sweeps need to know of every code (`kernels.geometry`), and whether it occurs, `(K,)`.
+        enter, bump, slip, link: what entering pays, a blocked move beyond it, the slip, and what passing through a
+            portal or jump pays beyond its target's entering, float64 `(K,)`.
+        target: the flat cell that a portal or jump leads to, else -1, int64 `(K,)`.
+        offsets, wind, exits: as in `Layout`: `(D, 2)`, `(K, 2)`, `(K, D)`.
+        rules: of the whole grid.
+        least_reward: a lower bound of what a step pays.
+        n_states, max_abs_reward, n_outcomes, has_terminal: as in `GridModel`.
+    """
+
+    codes: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
+    present: NDArray[np.bool_]
+    enter: NDArray[np.float64]
+    bump: NDArray[np.float64]
+    slip: NDArray[np.float64]
+    link: NDArray[np.float64]
+    target: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    wind: NDArray[np.int64]
+    exits: NDArray[np.bool_]
+    rules: Rules
+    least_reward: float
+    n_states: int
+    max_abs_reward: float
+    n_outcomes: int
+    has_terminal: bool
+
+    @classmethod
+    def of(cls, model: GridModel) -> Ground:
+        """Describe a whole grid."""
+        layout = model.layout
+        enter, bump, slip, _, link = model._tables
+        return cls(
+            model._codes, model._kind, model._present, enter, bump, slip, link, layout.target, layout.offsets,
+            layout.wind, layout.exits, layout.rules, _least_reward(model), model.n_states,
+            model.max_abs_reward, model.n_outcomes, model.has_terminal,
+        )  # fmt: skip
+
+    def floor(self, gamma: float) -> float:
+        """Return a lower bound of every optimal value."""
+        return (min(self.least_reward, 0.0) if self.has_terminal else self.least_reward) / (1.0 - gamma)
+
+    def slack(self, largest: float) -> float:
+        """Bound the rounding of one sweep's residual, and of the sweep that makes the values returned."""
+        scale = 2 * self.max_abs_reward + largest
+        mixed = 0 if self.n_outcomes == 1 else self.n_outcomes + 2
+        return 2 * (mixed + 6) * bounds.UNIT_ROUNDOFF * scale
+
+    def prove(self, low: float, high: float, largest: float, gamma: float) -> tuple[float, float, bool]:
+        """Turn what one synchronous sweep would change into a shift and a proven bound (`bounds.midrange`).
+
+        Args:
+            low, high: the least and largest change of w; inf and -inf where nothing can change.
+            largest: max |w|.
+
+        Returns:
+            The shift, the bound, and whether only rounding is left.
+        """
+        slack = self.slack(largest)
+        low, high = (low, high) if low <= high else (0.0, 0.0)
+        return *bounds.midrange(low, high, gamma, terminal=self.has_terminal, slack=slack), high <= 4 * slack
+
+
 class Items(NamedTuple):
     """What the vector sweeps cannot do, tile by tile; see `kernels.large.list_items`."""
 
@@ -117,48 +187,47 @@ class Items(NamedTuple):
 
 
 class LargeGrid:
-    """One solution of a `GridModel` by the tiled kernels.
+    """One solution of a grid by the tiled kernels.
 
     Args:
-        model: the grid.
+        ground: the grid.
     """
 
-    def __init__(self, model: GridModel) -> None:
-        layout = model.layout
-        height, width = layout.shape
-        self.model = model
-        self.codes, self.kind = model._codes, model._kind
+    def __init__(self, ground: Ground) -> None:
+        rules = ground.rules
+        height, width = ground.codes.shape
+        self.ground = ground
+        self.codes, self.kind = ground.codes, ground.kind
         self.across = -(-width // tiles.COLUMNS)
         self.n_tiles = self.across * -(-height // tiles.ROWS)
-        self.moves = layout.rules.moves
-        self.uniform = layout.rules.slip_kind == "uniform"
-        slip = layout.rules.slip
+        self.moves = rules.moves
+        self.uniform = rules.slip_kind == "uniform"
+        slip = rules.slip
         kinds = (tiles.PERPENDICULAR, tiles.UNIFORM)
         self.rule = kinds[self.uniform] if slip else tiles.DETERMINISTIC
         self.weights = (1.0 - slip, slip / self.moves if self.uniform else slip / 2)
-        boundary = layout.rules.boundary_reward
+        boundary = rules.boundary_reward
         self.bump = (0.0, 0.0) if boundary is None else (boundary, 1.0)
-        self.stay = 0.0 if layout.rules.stay else BLOCKED
+        self.stay = 0.0 if rules.stay else BLOCKED
         codes = len(self.kind)
         self.tables = np.zeros((4, 256))
-        enter, bump, slips, _, link = model._tables
-        self.tables[:, :codes] = enter, bump, slips, link
+        self.tables[:, :codes] = ground.enter, ground.bump, ground.slip, ground.link
         self.rewards = np.full(256, BLOCKED)
-        self.rewards[:codes][self.kind == geometry.PLAIN] = enter[self.kind == geometry.PLAIN]
+        self.rewards[:codes][self.kind == geometry.PLAIN] = ground.enter[self.kind == geometry.PLAIN]
         self.pieces = np.empty(self.n_tiles * tiles.CELLS, dtype=np.uint8)
         large.cut(self.codes, self.pieces)
         self._list_items()
 
     def _list_items(self) -> None:
-        layout = self.model.layout
+        ground = self.ground
         listed = np.zeros(256, dtype=np.bool_)
         special = (geometry.IRREGULAR, geometry.PORTAL, geometry.JUMP)
-        listed[: len(self.kind)] = np.isin(self.kind, special) & self.model._present
+        listed[: len(self.kind)] = np.isin(self.kind, special) & ground.present
         first = np.zeros(self.n_tiles + 1, dtype=np.int64)
         self.hearing_first, self.hearing = first, first[:0]
         if listed.any():
             large.count_items(self.pieces, listed, first)
-        n, width = int(first[-1]), self.model.n_actions
+        n, width = int(first[-1]), len(ground.offsets)
         place = np.dtype(np.int32 if self.n_tiles * tiles.SIZE < 2**31 else np.int64)  # read in every visit
         own: NDArray[np.signedinteger] = np.empty(n, dtype=place)
         land: NDArray[np.signedinteger] = np.zeros((n, width), dtype=place)
@@ -166,19 +235,18 @@ class LargeGrid:
         self.items = Items(first, own, code_of, land)
         if n:
             pairs = large.list_items(
-                self.codes, self.kind, layout.target, layout.offsets, layout.wind, layout.exits, *self.items
+                self.codes, self.kind, ground.target, ground.offsets, ground.wind, ground.exits, *self.items
             )
             heard, self.hearing = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T.copy()
             self.hearing_first = np.searchsorted(heard, np.arange(self.n_tiles + 1))
 
-    def _start(self, gamma: float) -> NDArray[np.float64]:
+    def start(self, gamma: float) -> NDArray[np.float64]:
         """Fill the blocks with w of a lower bound of the optimal values; halos agree with borders."""
-        model, layout = self.model, self.model.layout
+        ground = self.ground
         enter = self.tables[0, : len(self.kind)]
-        lowest = _least_reward(model)
-        floor = (min(lowest, 0.0) if model.has_terminal else lowest) / (1.0 - gamma)
+        floor = ground.floor(gamma)
         value = np.full(256, floor)
-        if layout.rules.stay:
+        if ground.rules.stay:
             plain = self.kind == geometry.PLAIN
             value[: len(self.kind)][plain] = np.maximum(floor, enter[plain] / (1.0 - gamma))
         start = self.tables[0] + gamma * value
@@ -188,9 +256,9 @@ class LargeGrid:
         x = _aligned(self.n_tiles * tiles.SIZE)
         large.begin(self.pieces, start, x)
         bumping = self.tables[1, : len(self.kind)][self.kind == geometry.PLAIN] > 0.0
-        if self.rule == tiles.DETERMINISTIC and (bumping.any() or not layout.rules.stay):
+        if self.rule == tiles.DETERMINISTIC and (bumping.any() or not ground.rules.stay):
             large.lift(
-                self.codes, self.kind, layout.offsets[: self.moves], self.tables, gamma, not layout.rules.stay, x
+                self.codes, self.kind, ground.offsets[: self.moves], self.tables, gamma, not ground.rules.stay, x
             )
         items = self.items
         large.lift_items(items.own, items.code_of, items.land, self.kind, self.tables, self.moves, gamma, x)
@@ -207,35 +275,37 @@ class LargeGrid:
         on_sweep: OnSweep | None = None,
     ) -> Sweeps:
         """Find the optimal values; see `GridModel.optimal_values`."""
-        x = self._start(gamma)
+        x = self.start(gamma)
         unheard = np.full(self.n_tiles, np.inf)
         item_best, highs = np.empty(len(self.items.own)), np.empty(self.n_tiles)
         used, budget = 0, min(max_sweeps * self.n_tiles, UNLIMITED)
         portion = budget if on_sweep is None else _REPORT * self.n_tiles
         threshold = tol * (1.0 - gamma)
         while True:
-            spent = self._settle(x, unheard, gamma, threshold, min(portion, budget - used))
+            spent = self.settle(x, unheard, gamma, threshold, min(portion, budget - used))
             used += spent
-            low, high, largest = self._certify(x, unheard, gamma, item_best, highs)
-            slack = self._slack(largest)
-            shift, bound = bounds.midrange(low, high, gamma, terminal=self.model.has_terminal, slack=slack)
+            self.pass_portals(x, unheard)
+            low, high, largest = self.certify(x, gamma, item_best, highs)
+            shift, bound, exhausted = self.ground.prove(low, high, largest, gamma)
             sweeps = math.ceil(used / self.n_tiles) + 1
             if on_sweep is not None:
-                v = np.empty(self.model.n_states)
-                self._write(x, item_best, 0.0, v)
+                v = np.empty(self.ground.n_states)
+                self.write(x, item_best, 0.0, v)
+                low, high = (low, high) if low <= high else (0.0, 0.0)
                 on_sweep(sweeps, v, low / max(gamma, 1e-300), high / max(gamma, 1e-300))
-            if bound <= tol or used >= budget or high <= 4 * slack:
+            if bound <= tol or used >= budget or exhausted:
                 break
             if spent < portion:
                 unheard[highs > 0.5 * threshold] = np.inf
                 threshold *= 0.5
-        v = x[: self.model.n_states]
-        v_max = self._write(x, item_best, shift, v)
+        v = x[: self.ground.n_states]
+        v_max = self.write(x, item_best, shift, v)
         return Sweeps(v, bound, sweeps, v_max)
 
-    def _settle(
+    def settle(
         self, x: NDArray[np.float64], unheard: NDArray[np.float64], gamma: float, threshold: float, budget: int
     ) -> int:
+        """Sweep tiles that have heard of more than `threshold`; return how many sweeps of tiles that took."""
         a, b = (gamma * weight for weight in self.weights)
         pace = _SURE if self.rule == tiles.DETERMINISTIC else _LISTED if len(self.items.own) else _SLIPPING
         used = large.settle(
@@ -245,27 +315,26 @@ class LargeGrid:
         )  # fmt: skip
         return int(used)
 
-    def _certify(
-        self,
-        x: NDArray[np.float64],
-        unheard: NDArray[np.float64],
-        gamma: float,
-        item_best: NDArray[np.float64],
-        highs: NDArray[np.float64],
+    def pass_portals(self, x: NDArray[np.float64], unheard: NDArray[np.float64]) -> None:
+        """Give every portal exactly what entering it is worth."""
+        if len(self.items.own):
+            large.pass_portals(x, *self.items, self.kind, self.tables, self.across, self.moves == 8, unheard)
+
+    def certify(
+        self, x: NDArray[np.float64], gamma: float, item_best: NDArray[np.float64], highs: NDArray[np.float64]
     ) -> tuple[float, float, float]:
-        """Return the least and largest change of w that one synchronous sweep would make, and the largest |w|."""
+        """Return the least and largest change of w that one synchronous sweep would make, and the largest |w|.
+
+        Without a cell that can change they are inf and -inf.
+        """
         first, own, code_of, land = self.items
-        if len(own):
-            large.pass_portals(
-                x, first, own, code_of, land, self.kind, self.tables, self.across, self.moves == 8, unheard
-            )
         low, high, largest = large.certify(
             x, self.pieces, first, own, code_of, land, self.kind, self.tables, self.rewards, self.rule, self.uniform,
             self.moves, *self.weights, *self.bump, self.stay, gamma, item_best, highs,
         )  # fmt: skip
-        return (low, high, largest) if low <= high else (0.0, 0.0, largest)
+        return float(low), float(high), float(largest)
 
-    def _write(
+    def write(
         self, x: NDArray[np.float64], item_best: NDArray[np.float64], shift: float, v: NDArray[np.float64]
     ) -> float:
         """Write the values that the certified sweep gives into v, which may be a view of x; return max |v|."""
@@ -274,12 +343,6 @@ class LargeGrid:
             self.rule, self.moves, *self.weights, *self.bump, self.stay, shift, v,
         )  # fmt: skip
         return float(largest)
-
-    def _slack(self, largest: float) -> float:
-        """Bound the rounding of one sweep's residual, and of the sweep that makes the values returned."""
-        scale = 2 * self.model.max_abs_reward + largest
-        mixed = 0 if self.model.n_outcomes == 1 else self.model.n_outcomes + 2
-        return 2 * (mixed + 6) * bounds.UNIT_ROUNDOFF * scale
 
 
 def _least_reward(model: GridModel) -> float:

@@ -30,7 +30,7 @@ REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "grids.json").
 
 
 def tiled(model: GridModel, gamma: float) -> Sweeps:
-    return LargeGrid(model).solve(gamma, tol=1e-8, max_sweeps=10**6)
+    return LargeGrid(model.ground).solve(gamma, tol=1e-8, max_sweeps=10**6)
 
 
 def model_of(layout: Layout, small: int) -> GridModel:
@@ -139,7 +139,7 @@ def test_grids_of_any_shape_are_solved(shape: tuple[int, int]) -> None:
     model = GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(step_reward=-1.0, goal_reward=5.0)))
     away = np.add.outer(np.arange(shape[0])[::-1], np.arange(shape[1])[::-1]).ravel()  # steps to the goal
     expected = np.where(away > 0, 5.0 * 0.9 ** (away - 1.0) - 10.0 * (1.0 - 0.9 ** (away - 1.0)), 0.0)
-    for solver in (SmallGrid(model), LargeGrid(model)):
+    for solver in (SmallGrid(model), LargeGrid(model.ground)):
         found = solver.solve(0.9, tol=1e-9, max_sweeps=10**5)
         np.testing.assert_allclose(found.v, expected, atol=1e-9)
 
@@ -153,7 +153,7 @@ def test_walls_all_around_leave_what_bumping_is_worth() -> None:
 
 def test_huge_rewards_are_solved_to_what_float64_can_resolve() -> None:
     model = zhao(forbidden_reward=-9e11, goal_reward=9e11)
-    for solver in (SmallGrid(model), LargeGrid(model)):
+    for solver in (SmallGrid(model), LargeGrid(model.ground)):
         found = solver.solve(0.9, tol=1e-8, max_sweeps=10**6)
         assert np.isfinite(found.v).all()
         assert 1e-8 < found.error_bound < 1.0
