@@ -1,0 +1,72 @@
+"""Make the pictures of the documentation anew: `python docs/tools/pictures.py [tour] [EXAMPLE ...]`.
+
+Runs every example of `examples/` with its defaults, or those whose names begin so, and keeps in `docs/pictures/` what
+it draws, made small, and in `results.json` the line that it prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+PICTURES = ROOT / "docs/pictures"
+WIDTH = 1000
+MORE = {"04_q_learning": "error.png"}  # which of several pictures comes first
+
+
+def main(wanted: list[str]) -> None:
+    """Run the examples, one after another."""
+    PICTURES.mkdir(exist_ok=True)
+    told = PICTURES / "results.json"
+    results = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+    if not wanted or "tour" in wanted:
+        picture_of_the_tour()
+    for path in sorted((ROOT / "examples").glob("[0-9][0-9]_*.py")):
+        if wanted and not path.stem.startswith(tuple(wanted)):
+            continue
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as printed:
+            runpy.run_path(str(path))["main"](Path(folder) / "out")
+            drawn = sorted(
+                (Path(folder) / "out").glob("*.png"), key=lambda file: (file.name != MORE.get(path.stem), file)
+            )
+            for number, file in enumerate(drawn):
+                shrink(file, PICTURES / f"{path.stem}{f'-{number + 1}' if number else ''}.webp")
+        results[path.stem] = printed.getvalue().splitlines()[0]
+        print(f"{path.stem}: {len(drawn)} pictures; {results[path.stem]}", flush=True)
+        told.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def picture_of_the_tour() -> None:
+    """Run the tour's code until it has drawn its picture."""
+    from tests.test_docs import blocks, run
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        sys.path.insert(0, folder)
+        namespace: dict[str, object] = {"__name__": "page"}
+        for block in blocks("tour.md"):
+            if block.title != "output":
+                run(block, "tour.md", namespace)
+            if Path("maze.png").exists():
+                shrink(Path("maze.png"), PICTURES / "tour.webp")
+                break
+
+
+def shrink(file: Path, small: Path) -> None:
+    """Write a picture as WebP, at most `WIDTH` wide."""
+    picture = Image.open(file).convert("RGB")
+    if picture.width > WIDTH:
+        picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
+    picture.save(small, quality=82, method=6)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
