@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from rlkit.experiments.pool import Outcome, Pool, Tell
 from rlkit.experiments.processes import ProcessPool
+from rlkit.experiments.seeds import SeedPlan, SeedRun, run_seeds
 
-__all__ = ["Outcome", "Pool", "ProcessPool", "Tell"]
+__all__ = ["Outcome", "Pool", "ProcessPool", "SeedPlan", "SeedRun", "Tell", "run_seeds"]

@@ -15,7 +15,6 @@ from typing import Any, cast
 from rlkit.config import check_count
 from rlkit.errors import ConfigError
 from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, sentence_of
-from rlkit.many import cores
 
 GRACE = 30.0  # seconds from SIGTERM, upon which a run writes its checkpoint, to SIGKILL
 LAST_WORDS = 10.0  # seconds from a run's result to its process's end
@@ -43,7 +42,11 @@ class ProcessPool:
     def __init__(
         self, workers: int | None = None, *, patience: float = 600.0, threads: int = 1, grace: float = GRACE
     ) -> None:
-        self.workers = cores() if workers is None else check_count("workers", workers)
+        if workers is None:
+            from rlkit.many import cores
+
+            workers = cores()
+        self.workers = check_count("workers", workers)
         self.threads = check_count("threads", threads)
         for name, seconds in (("patience", patience), ("grace", grace)):
             if not seconds > 0:
@@ -109,7 +112,7 @@ class _Crew:
         worker = _Worker(index, config, process, ours)
         self.workers.append(worker)
         try:
-            ours.send(_sent((run, config)))
+            ours.send(_sent((run, config, names_of_main())))
         except (BrokenPipeError, ConnectionResetError):
             pass  # it is dead already, which its exit code will tell
         except Exception as error:
@@ -269,11 +272,36 @@ def _sent(thing: Any) -> Any:
     return CloudpickleWrapper(thing)
 
 
+def names_of_main() -> dict[str, Any]:
+    """Return the types and modules that the main script knows by name.
+
+    Where its classes are sent to another process, their annotations, if they are texts, are looked up in the main
+    module there.
+    """
+    kinds = (type, types.ModuleType, types.GenericAlias, types.UnionType)
+    names = vars(sys.modules["__main__"]).items()
+    found = {
+        name: value
+        for name, value in names
+        if (isinstance(value, kinds) or type(value).__module__ == "typing") and not name.startswith("__")
+    }
+    return {name: value for name, value in found.items() if _can_be_sent(value)}
+
+
+def _can_be_sent(value: Any) -> bool:
+    try:
+        _sent(value).__getstate__()
+    except Exception:  # of whatever it is made of
+        return False
+    return True
+
+
 def _work(connection: Any, threads: int) -> None:
     """Do one run, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all processes; the pool ends its own
     try:
-        run, config = connection.recv().fn
+        run, config, names = connection.recv().fn
+        vars(sys.modules["__main__"]).update(names)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         answer = ("returned", _sent(run(config, _Line(connection).tell)))
