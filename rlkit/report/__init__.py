@@ -6,6 +6,9 @@ pictures, tables and one HTML page. The statistics are functions on arrays, for 
 
 from __future__ import annotations
 
+from rlkit.report.analysis import Report
+from rlkit.report.making import report
+from rlkit.report.reading import Run, UnreadableRun, read_runs
 from rlkit.report.statistics import (
     Estimate,
     bootstrap,
@@ -19,6 +22,9 @@ from rlkit.report.statistics import (
 
 __all__ = [
     "Estimate",
+    "Report",
+    "Run",
+    "UnreadableRun",
     "bootstrap",
     "interquartile_mean",
     "mean_score",
@@ -26,4 +32,6 @@ __all__ = [
     "optimality_gap",
     "performance_profile",
     "probability_of_improvement",
+    "read_runs",
+    "report",
 ]

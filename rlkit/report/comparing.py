@@ -137,7 +137,9 @@ def _distinct(runs: list[Run], notes: list[str]) -> tuple[Run, ...]:
             continue
         longer, shorter = (other, run) if _length(other) >= _length(run) else (run, other)
         kept[key] = longer
-        notes.append(f"{shorter.folder}: is seed {run.seed} again, as {longer.folder}; the shorter one is left out")
+        notes.append(
+            f"{shorter.folder}: is seed {run.seed} again, like {longer.folder}, and left out; a name for each keeps both"
+        )
     return tuple(kept.values())
 
 

@@ -36,7 +36,7 @@ class UnreadableRun(RlkitError):
     """A folder holds no run that could be read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """What one run has logged, and who learnt where.
 

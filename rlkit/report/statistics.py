@@ -1,8 +1,8 @@
 """What few runs on several tasks say, as Agarwal et al. (2021) advise: aggregates and stratified bootstrap intervals.
 
 "Deep Reinforcement Learning at the Edge of the Statistical Precipice" is the source of all of it. Scores are float64
-`(..., N, M)`: N runs of each of M tasks, for as many points in time as the axes before them say. Every statistic reduces
-the last two axes, so that one call answers for all points and all bootstrap samples.
+`(..., N, M)`: N runs of each of M tasks, for as many points in time as the axes before them say. Every statistic
+reduces the last two axes, so that one call answers for all points and all bootstrap samples.
 """
 
 from __future__ import annotations

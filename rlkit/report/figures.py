@@ -1,0 +1,223 @@
+"""A report's pictures: plates of panels, drawn together into a file or one by one into the page."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.plotting.curves import COLOURS, tidy
+from rlkit.plotting.figures import new_figure
+from rlkit.plotting.glyphs import INK
+from rlkit.report.analysis import Report
+from rlkit.report.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+LINES = ("-", "--", ":", "-.")  # the second eight methods are dashed, and so on
+ACROSS = 3  # panels in a row
+WIDTH, HEIGHT = 4.4, 3.1  # inches of a panel
+LONGEST = 34  # characters of a name in a picture
+DECADES = 100.0  # the range from which on errors are drawn on a log scale
+
+
+class Panel(NamedTuple):
+    """One pair of axes: its title, what draws on it, and its height in inches."""
+
+    title: str
+    draw: Callable[[Axes], None]
+    height: float = HEIGHT
+
+
+class Plate(NamedTuple):
+    """Panels that belong together.
+
+    Attributes:
+        name: of the files.
+        title, caption: what it shows, and how to read it.
+        panels: at least one.
+        legend: whether colours have to be explained.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    legend: bool
+
+
+def plates(report: Report) -> list[Plate]:
+    """Return all pictures of a report, in the order in which to read them."""
+    band = f"Bands and bars are {report.confidence:.0%} stratified bootstrap intervals ({report.reps:,} samples)."
+    found = [_learning(report, report.metric, "curves", "Learning curves", f"Interquartile mean by step. {band}")]
+    if report.efficiency is not None:
+        caption = f"Interquartile mean of the normalised scores of all environments. {band}"
+        panel = Panel("", functools.partial(_draw_efficiency, report))
+        found.append(Plate("efficiency", "Sample efficiency", caption, (panel,), True))
+    if report.aggregates:
+        found.append(_aggregates(report, band))
+    if report.profile is not None:
+        below = "at most" if report.better_low and not report.scales else "more than"
+        caption = f"Share of runs that score {below} the number below: the higher a curve, the better. {band}"
+        panel = Panel("", functools.partial(_draw_profile, report))
+        found.append(Plate("profiles", "Performance profiles", caption, (panel,), True))
+    if report.improvement:
+        caption = f"How probably a run of X beats one of Y in the same environment. {band}"
+        height = 0.75 + 0.33 * len(report.improvement)
+        panel = Panel("", functools.partial(_draw_improvement, report), height)
+        found.append(Plate("improvement", "Probability of improvement", caption, (panel,), False))
+    for tag in report.truths:
+        name = tag.replace("/", "_")
+        caption = f"Distance from the exact answer, interquartile mean by step. {band}"
+        found.append(_learning(report, tag, name, tag.removeprefix("truth/"), caption))
+    return found
+
+
+def draw(plate: Plate, report: Report) -> Figure:
+    """Draw all panels of a plate on one figure, with a legend."""
+    across = min(ACROSS, len(plate.panels))
+    down = -(-len(plate.panels) // across)
+    extra = 0.3 * -(-len(report.methods) // across) if plate.legend else 0.0
+    figure = new_figure(WIDTH * across, plate.panels[0].height * down + extra + 0.3)
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, panel in zip(grid, plate.panels, strict=False):
+        _draw_panel(axes, panel)
+    for axes in grid[len(plate.panels) :]:
+        axes.set_axis_off()
+    figure.suptitle(plate.title, fontsize=12, color=INK)
+    if plate.legend:
+        from matplotlib.lines import Line2D
+
+        handles = [Line2D([], [], **style(report, method), linewidth=2) for method in report.methods]  # type: ignore[arg-type]
+        names = [written(method) for method in report.methods]
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=across, fontsize=8, frameon=False, labelcolor=INK
+        )
+    return figure
+
+
+def draw_alone(panel: Panel) -> Figure:
+    """Draw one panel on a figure of its own, without a legend."""
+    figure = new_figure(WIDTH, panel.height)
+    figure.set_layout_engine("constrained")
+    _draw_panel(figure.subplots(), panel)
+    return figure
+
+
+def style(report: Report, method: str) -> dict[str, str]:
+    """Return a method's colour and kind of line, the same in all pictures."""
+    place = report.comparison.methods.index(method)
+    return {"color": COLOURS[place % len(COLOURS)], "linestyle": LINES[place // len(COLOURS) % len(LINES)]}
+
+
+def written(name: str) -> str:
+    """Return a name as matplotlib writes it to the letter: shortened, no formula, and seen by legends."""
+    text = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    tidy(axes)
+    panel.draw(axes)
+    axes.tick_params(labelcolor=INK)
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set(color=INK, fontsize=9)
+    if panel.title:
+        axes.set_title(written(panel.title), fontsize=10, color=INK)
+
+
+def _learning(report: Report, tag: str, name: str, title: str, caption: str) -> Plate:
+    tasks = [
+        task for task in report.comparison.tasks if any((each.tag, each.task) == (tag, task) for each in report.curves)
+    ]
+    panels = tuple(Panel(task, functools.partial(_draw_curves, report, tag, task)) for task in tasks)
+    return Plate(name, title, caption, panels, True)
+
+
+def _draw_curves(report: Report, tag: str, task: str, axes: Axes) -> None:
+    shown = [each for each in report.curves if (each.tag, each.task) == (tag, task)]
+    for each in shown:
+        _line(axes, each.curve.steps, each.estimate, **style(report, each.method))
+    if tag.startswith("truth/") and _spans_decades(np.concatenate([each.estimate.value for each in shown])):
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(written(tag))
+    _thousands(axes)
+
+
+def _draw_efficiency(report: Report, axes: Axes) -> None:
+    assert report.efficiency is not None
+    for method, estimate in report.efficiency.estimates.items():
+        _line(axes, 100.0 * report.efficiency.shares, estimate, **style(report, method))
+    axes.set_xlabel("steps, % of what is compared")
+    axes.set_ylabel(f"normalised {written(report.metric)}")
+
+
+def _draw_profile(report: Report, axes: Axes) -> None:
+    assert report.profile is not None
+    for method, estimate in report.profile.estimates.items():
+        _line(axes, report.profile.thresholds, estimate, **style(report, method))
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel(("normalised " if report.scales else "") + written(report.metric))
+    axes.set_ylabel("share of runs")
+
+
+def _aggregates(report: Report, band: str) -> Plate:
+    height = 0.8 + 0.3 * len(report.methods)
+    panels = tuple(Panel(name, functools.partial(_draw_aggregate, report, name), height) for name in report.aggregates)
+    of = "normalised scores of all environments" if report.scales else "scores"
+    least = " Of the optimality gap, less is better." if "optimality gap" in report.aggregates else ""
+    return Plate("aggregates", "Aggregates", f"Of the {of}, when they are compared.{least} {band}", panels, False)
+
+
+def _draw_aggregate(report: Report, name: str, axes: Axes) -> None:
+    by_method = report.aggregates[name]
+    _bars(axes, list(by_method), list(by_method.values()), [style(report, method)["color"] for method in by_method])
+
+
+def _draw_improvement(report: Report, axes: Axes) -> None:
+    names = [f"{written(x)} > {written(y)}" for x, y in report.improvement]
+    colours = [style(report, x)["color"] for x, _ in report.improvement]
+    _bars(axes, names, list(report.improvement.values()), colours)
+    axes.axvline(0.5, color="#adb5bd", linewidth=1)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("P(X > Y)")
+
+
+def _bars(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], colours: Sequence[str]) -> None:
+    """Draw intervals one below the other, with a mark at each estimate."""
+    for place, (estimate, colour) in enumerate(zip(estimates, colours, strict=True)):
+        if math.isfinite(estimate.low):
+            axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=7, alpha=0.35)
+        axes.plot([estimate.value], [place], color=colour, marker="|", markersize=13, markeredgewidth=2.5)
+    axes.set_yticks(range(len(names)), [written(name) if "$" not in name else name for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.margins(x=0.08)
+
+
+def _line(axes: Axes, x: Floats, estimate: Estimate, *, color: str, linestyle: str) -> None:
+    mark = {"marker": ".", "markersize": 5.0} if len(x) <= 20 else {}
+    axes.plot(x, estimate.value, color=color, linestyle=linestyle, linewidth=1.6, **mark)  # type: ignore[arg-type]
+    axes.fill_between(x, estimate.low, estimate.high, color=color, alpha=0.18, linewidth=0)
+
+
+def _spans_decades(values: Iterable[float]) -> bool:
+    seen = [float(value) for value in values]
+    return min(seen) > 0 and max(seen) > DECADES * min(seen)
+
+
+def _thousands(axes: Axes) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
