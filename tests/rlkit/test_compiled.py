@@ -258,14 +258,28 @@ def test_a_callback_with_an_interval_is_called_at_its_multiples(choose, way):
     assert ticks.steps == [250, 500, 750, 1000]
 
 
+class Alarm(Callback):
+    """Sends this process a signal while it is in the compiled loop."""
+
+    every = 20_000
+
+    def __init__(self, number):
+        self.timer = threading.Timer(0.05, os.kill, (os.getpid(), number))
+
+    def on_every(self, trainer):
+        if trainer.step == self.every:
+            self.timer.start()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_compiled_run_soon_with_a_checkpoint(tmp_path, number):
-    threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
-    trainer = Trainer(*walk(), directory=tmp_path, log_every=10**12)
+    alarm = Alarm(number)
+    trainer = Trainer(*walk(), callbacks=[alarm], directory=tmp_path, log_every=10**12)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        trainer.run(10**12)
+        trainer.run(10**9)
+    assert alarm.timer.finished.is_set()
     assert trainer.folder.saved()[0].name == f"step_{trainer.step:012d}.npz"
-    assert trainer.step > 10_000
+    assert 20_000 <= trainer.step < 10**9
 
 
 def is_compiled(agent, env):
