@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from rlkit.experiments.pool import Outcome, Pool, Tell
 from rlkit.experiments.processes import ProcessPool
+from rlkit.experiments.search import Between, OneOf
 from rlkit.experiments.seeds import SeedPlan, SeedRun, run_seeds
+from rlkit.experiments.sweeps import Sweep, Trial, sweep
 
-__all__ = ["Outcome", "Pool", "ProcessPool", "SeedPlan", "SeedRun", "Tell", "run_seeds"]
+__all__ = [
+    "Between",
+    "OneOf",
+    "Outcome",
+    "Pool",
+    "ProcessPool",
+    "SeedPlan",
+    "SeedRun",
+    "Sweep",
+    "Tell",
+    "Trial",
+    "run_seeds",
+    "sweep",
+]
