@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from rlkit.checks.agents import agent_checks, check_agent, parametrize_with_checks
 from rlkit.checks.report import CheckReport
 from rlkit.checks.running import CheckFailed, CheckResult, CheckSkipped, run_checks
 
-__all__ = ["CheckFailed", "CheckReport", "CheckResult", "CheckSkipped", "run_checks"]
+__all__ = [
+    "CheckFailed",
+    "CheckReport",
+    "CheckResult",
+    "CheckSkipped",
+    "agent_checks",
+    "check_agent",
+    "parametrize_with_checks",
+    "run_checks",
+]
