@@ -115,8 +115,7 @@ class SeedPlan:
     def _done(self, seed: int, folder: Path, tell: Tell) -> SeedRun:
         trainer = self._trainer(seed, folder, tell)
         began = time.perf_counter()
-        if trainer.step < self.steps or trainer.folder is None:
-            trainer.run(max(self.steps - trainer.step, 0))
+        trainer.run(max(self.steps - trainer.step, 0))
         seconds = time.perf_counter() - began
         if trainer.step < self.steps:  # told to stop
             return SeedRun(seed, folder, trainer.step, seconds, (), truth_in(folder), None)
@@ -145,12 +144,7 @@ class SeedPlan:
             log_every=self.log_every,
             progress=False,
         )
-        run = RunFolder(folder)
-        if run.saved():
-            trainer.resume()
-        elif run.checkpoints.is_dir():  # it was killed before its first one, so that it never was
-            run.sweep()
-            run.checkpoints.rmdir()
+        trainer.resume(or_begin=True)
         return trainer
 
     def _returns(self, trainer: Training) -> tuple[float, ...]:
