@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from rlkit.errors import CheckpointError
+from rlkit.layers import memories, remember, wrappers
 
 TRANSPARENT = (OrderEnforcing, PassiveEnvChecker, TimeLimit)  # wrappers whose state we know: none, or a count of steps
 
@@ -18,7 +19,8 @@ class Rewind:
 
     An environment with `get_state` and `set_state` (plain data, its generator included) is asked. Any other is reset
     from the state that its generator had before the episode, and the episode's actions are repeated: so it must be
-    deterministic but for `np_random`, and restoring compares the last observation and the return.
+    deterministic but for `np_random`, and restoring compares the last observation and the return. What wrappers
+    remember of earlier episodes is saved, too (`rlkit.layers`).
 
     Args:
         env: the environment; step and reset it through its own methods, and report here.
@@ -32,12 +34,12 @@ class Rewind:
         self._recording = recording
         self._start: dict[str, Any] = {}
 
-    def reset(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment, noting how."""
+    def reset(self, seed: int | None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment, noting how, but for options."""
         if self.needs_actions:
-            self._start = {"seed": seed} if seed is not None else self._before_reset()
+            self._start = {"seed": seed, "layers": memories(self.env)} if seed is not None else self._before_reset()
             self.actions = []
-        return self.env.reset(seed=seed)
+        return self.env.reset(seed=seed, options=options)
 
     @property
     def needs_actions(self) -> bool:
@@ -72,21 +74,13 @@ class Rewind:
             self._repeat(state["start"], state["actions"], observation, total)
 
     def _is_open(self) -> bool:
-        return self._has_state and all(type(layer) in TRANSPARENT for layer in self._wrappers())
-
-    def _wrappers(self) -> list[Any]:
-        layers: list[Any] = []
-        env: Any = self.env
-        while env is not self.env.unwrapped:
-            layers.append(env)
-            env = env.env
-        return layers
+        return self._has_state and all(type(layer) in TRANSPARENT for layer in wrappers(self.env))
 
     def _elapsed(self) -> list[int | None]:
-        return [layer._elapsed_steps for layer in self._wrappers() if type(layer) is TimeLimit]
+        return [layer._elapsed_steps for layer in wrappers(self.env) if type(layer) is TimeLimit]
 
     def _restore_own(self, state: dict[str, Any], in_episode: bool) -> None:
-        limits = [layer for layer in self._wrappers() if type(layer) is TimeLimit]
+        limits = [layer for layer in wrappers(self.env) if type(layer) is TimeLimit]
         if len(limits) != len(state["steps"]):
             raise CheckpointError(f"{self.env}: the run's environment had {len(state['steps'])} TimeLimit wrappers")
         if in_episode:
@@ -97,14 +91,16 @@ class Rewind:
 
     def _before_reset(self) -> dict[str, Any]:
         if self._has_state:
-            return {"own": self.env.unwrapped.get_state()}  # type: ignore[attr-defined]
-        return {"generator": self.env.unwrapped.np_random.bit_generator.state}
+            return {"own": self.env.unwrapped.get_state(), "layers": memories(self.env)}  # type: ignore[attr-defined]
+        return {"generator": self.env.unwrapped.np_random.bit_generator.state, "layers": memories(self.env)}
 
     def _repeat(self, start: dict[str, Any], actions: Any, observation: Any, total: float) -> None:
         if "own" in start:
             self.env.unwrapped.set_state(start["own"])  # type: ignore[attr-defined]
         elif "generator" in start:
             self.env.unwrapped.np_random.bit_generator.state = start["generator"]
+        if "layers" in start:  # runs of rlkit 0.1.0 did not save them
+            remember(self.env, start["layers"])
         if actions is None:
             return
         seen, _ = self.env.reset(seed=start.get("seed"))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.divergence import name_of
-from rlkit.errors import ConfigError, InvalidTransition, SpaceError
+from rlkit.errors import ConfigError, InvalidTransition, SpaceError, warn
+from rlkit.rewind_vector import VectorRewind
 from rlkit.spaces import copied, finder_of_batch_faults, put, stack
 from rlkit.training import Training
 from rlkit.transition import Transitions
@@ -31,8 +32,9 @@ class VectorTrainer(Training):
     transition, and neither counted nor learnt from; with `SAME_STEP`, which wastes none, `next_observation` is the last
     one of the episode that ended.
 
-    A run resumes to the bit if the vector of environments has `get_state` and `set_state`, as `GridWorldVectorEnv` has.
-    Any other begins new episodes then, from a seed made of the agent's and the step.
+    A run resumes to the bit if the vector of environments has `get_state` and `set_state`, as `GridWorldVectorEnv` has,
+    or is a `SyncVectorEnv` of such as a `Trainer` could resume in. Any other begins new episodes then, from a seed made
+    of the agent's and the step, and says so in a warning.
 
     Args:
         agent: what learns; it has `act_batch` and `update_batch`.
@@ -66,6 +68,7 @@ class VectorTrainer(Training):
                 f"VectorTrainer: {name_of(self.env)}'s autoreset_mode is {mode}, expected NEXT_STEP or SAME_STEP"
             )
         n = self.env.num_envs
+        self._rewind = VectorRewind(self.env, recording=self.directory is not None)
         self._at_once = mode is AutoresetMode.SAME_STEP
         self._observation_fault = finder_of_batch_faults(seen, n, bounds=False)
         self._action_fault = finder_of_batch_faults(self.env.single_action_space, n, bounds=True)
@@ -184,22 +187,26 @@ class VectorTrainer(Training):
         return [success if known else None for success, known in pairs]
 
     def _place(self) -> dict[str, Any]:
-        own = getattr(self.env.unwrapped, "get_state", None)
         return {
             "observations": self._observations,
             "over": self._over,
             "totals": self._totals,
             "lengths": self._lengths,
-            "environment": own() if callable(own) and self.step else None,
+            "environment": self._rewind.state() if self.step else None,
         }
 
     def _go_back(self, state: dict[str, Any]) -> None:
         if state["environment"] is None:
             self._observations = None  # new episodes begin
+            if self.step:
+                warn(
+                    f"{name_of(self.env)}: has no get_state() and set_state(state), so new episodes begin in all of "
+                    "its environments; the run goes on, but not to the bit (in a SyncVectorEnv it would)"
+                )
             return
-        self.env.unwrapped.set_state(state["environment"])  # type: ignore[attr-defined]
-        self._observations = copied(state["observations"])
         self._over = np.array(state["over"], np.bool_)
+        self._rewind.restore(state["environment"], self._over)
+        self._observations = copied(state["observations"])
         self._totals, self._lengths = np.array(state["totals"]), np.array(state["lengths"], np.int64)
 
 

@@ -206,5 +206,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+    except Warning:  # which somebody has made errors
+        raise
     except Exception as error:
         raise CheckpointError(f"{path}: does not fit ({type(error).__name__}: {error})") from error

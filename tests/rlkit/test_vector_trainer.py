@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import warnings
 
 import gymnasium
 import numpy as np
@@ -14,7 +15,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 import rlkit
 from rlkit import Agent, Callback, ConfigError, Diverged, InvalidTransition, SpaceError, VectorTrainer
 from rlkit.envs import GridWorld, GridWorldVectorEnv
-from tests.rlkit.helpers import Corridor, Recorder
+from tests.rlkit.helpers import Corridor, Drift, Recorder
 
 MAP = "S . . G\n. X . ."
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
@@ -39,6 +40,21 @@ class Listener(Agent):
 
     def __getstate__(self):
         return {name: value for name, value in super().__getstate__().items() if name not in ("seen", "valid")}
+
+
+class Sums(Agent):
+    """Acts at random, and adds up what it sees."""
+
+    def setup(self):
+        self.sums = np.zeros(self.observation_space.shape)
+
+    def act_batch(self, observations, *, explore=True):
+        return self.rng.uniform(-1, 1, (len(observations), *self.action_space.shape)).astype(self.action_space.dtype)
+
+    def update_batch(self, transitions, valid=None):
+        chosen = slice(None) if valid is None else valid
+        self.sums += (transitions.next_observation[chosen] * transitions.reward[chosen][:, None]).sum(axis=0)
+        return {}
 
 
 def corridors(mode, lengths=(2, 3)):
@@ -105,10 +121,37 @@ def test_a_resumed_run_goes_on_to_the_bit(tmp_path, mode):
     assert resumed.env.get_state() == straight.env.get_state()
 
 
-def test_environments_without_a_state_begin_new_episodes_when_resumed(tmp_path):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("world", [lambda: Drift(limit=7), lambda: gymnasium.make("rlkit/LinearQuadratic-v0")])
+def test_environments_without_a_state_of_their_own_resume_to_the_bit(tmp_path, mode, world):
+    def make(folder):
+        env = gymnasium.wrappers.vector.NormalizeReward(SyncVectorEnv([world] * 3, autoreset_mode=mode))
+        return VectorTrainer(Sums(env.single_observation_space, env.single_action_space, seed=0), env, directory=folder)
+
+    straight = make(None)
+    straight.run(300)
+    make(tmp_path / "run").run(119)
+    resumed = make(tmp_path / "run")
+    resumed.resume()
+    resumed.run(300 - resumed.step)
+    assert resumed.step == straight.step
+    assert resumed.agent.sums.tobytes() == straight.agent.sums.tobytes()
+    assert resumed.episodes.state_dict() == straight.episodes.state_dict()
+    for one, other in zip(resumed.env.unwrapped.envs, straight.env.unwrapped.envs, strict=True):
+        assert one.unwrapped.np_random.bit_generator.state == other.unwrapped.np_random.bit_generator.state
+
+
+def test_environments_that_cannot_be_brought_back_begin_new_episodes_and_say_so(tmp_path):
+    class Elsewhere(SyncVectorEnv):
+        """Stands for environments in processes of their own."""
+
     for steps in (20, 40):
-        env = corridors(AutoresetMode.SAME_STEP)
-        trainer = rlkit.train(listener(env), env, steps=steps, directory=tmp_path, resume=True)
+        env = Elsewhere([Corridor, Corridor], autoreset_mode=AutoresetMode.SAME_STEP)
+        said = (
+            warnings.catch_warnings() if steps == 20 else pytest.warns(UserWarning, match="Elsewhere: .*not to the bit")
+        )
+        with said:
+            trainer = rlkit.train(listener(env), env, steps=steps, directory=tmp_path, resume=True)
         assert trainer.step == steps
         assert transitions_of(trainer.agent, 0)[0] == (0, 1, False, False)
     assert trainer.folder.path == tmp_path
