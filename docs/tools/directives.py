@@ -3,7 +3,8 @@
 A line of a page that holds nothing but one of these comments becomes what it names:
 
     <!-- source: rlkit.bellman.operators.greedy -->         a function or class, without its docstring
-    <!-- source: rlkit.agents.deep.ddpg.DDPG.next_q, whole -->   with it
+    <!-- source: rlkit.bellman.operators.greedy, whole -->  with it
+    <!-- source: rlkit.bellman.policy_iteration.policy_iteration, from "for " to "policy = " -->   some of its lines
     <!-- file: benchmarks/README.md -->                     a Markdown file, one level of headings as it is
     <!-- example: 01_solve_a_grid -->                       an example: its promise, its picture, its result, its code
     <!-- command: rlkit train --help -->                    what a command prints
@@ -55,6 +56,8 @@ def source(what: str) -> str:
         if node is None:
             raise LookupError(f"{file.relative_to(ROOT)} has no {'.'.join(parts)}")
     code = code_of(node, text.splitlines(), whole=how == "whole")
+    if how not in ("", "whole"):
+        code = excerpt(code, how)
     return f'```python title="{file.relative_to(ROOT)}"\n{code}\n```'
 
 
@@ -84,6 +87,21 @@ def code_of(node: Any, lines: list[str], *, whole: bool) -> str:
         told = node.body[0]
         kept = [number for number in kept if not told.lineno <= number <= told.end_lineno]
     return textwrap.dedent("\n".join(lines[number - 1] for number in kept)).strip("\n")
+
+
+def excerpt(code: str, how: str) -> str:
+    """Return the lines from the first that begins with one text to the next that begins with another."""
+    asked = re.fullmatch('from "(.+)" to "(.+)"', how)
+    if asked is None:
+        raise LookupError(f"{how!r} is neither whole nor from ... to ...")
+    lines = code.splitlines()
+    begins = [next((n for n, line in enumerate(lines) if line.strip().startswith(asked[1])), None)]
+    if begins[0] is not None:
+        rest = range(begins[0], len(lines))
+        begins.append(next((n for n in rest if lines[n].strip().startswith(asked[2])), None))
+    if None in begins:
+        raise LookupError(f"no line begins with {asked[len(begins)]!r}")
+    return textwrap.dedent("\n".join(lines[begins[0] : begins[1] + 1]))
 
 
 def file(path: str) -> str:
