@@ -12,6 +12,8 @@ import gymnasium
 from rlkit.checks.walks import Env, Seen, global_generators, random_actions, walk
 from rlkit.errors import SpaceError
 
+MakeEnv = str | Env | Callable[[], Env]
+
 STEPS = 250
 """Actions of a walk, in as many episodes as they make."""
 
@@ -20,8 +22,8 @@ class EnvironmentSubject:
     """An environment that is to be checked.
 
     Args:
-        given: a function that makes a new one at each call, such as its class; or one, of which more are made by its
-            `spec` if `gymnasium.make` made it, and which else serves as its own twin.
+        given: an id; a function that makes a new one at each call, such as its class; or one, of which more are made
+            by its `spec` if `gymnasium.make` made it, and which else serves as its own twin.
 
     Attributes:
         remembered: what a check found out that others need, too.
@@ -30,8 +32,8 @@ class EnvironmentSubject:
         SpaceError: it is neither.
     """
 
-    def __init__(self, given: Env | Callable[[], Env]) -> None:
-        if not isinstance(given, gymnasium.Env) and not callable(given):
+    def __init__(self, given: MakeEnv) -> None:
+        if not isinstance(given, gymnasium.Env | str) and not callable(given):
             raise SpaceError(f"check_env: {given!r} is no environment, nor a function that makes one")
         self._given = given
         self._made: list[Env] = []
@@ -40,7 +42,9 @@ class EnvironmentSubject:
     def make(self) -> Env:
         """Return a new environment, or the one that was given, if there is no way to make another."""
         given = self._given
-        if not isinstance(given, gymnasium.Env):
+        if isinstance(given, str):
+            env = gymnasium.make(given)
+        elif not isinstance(given, gymnasium.Env):
             env = given()
         elif given.spec is not None and given.spec.entry_point is not None:
             env = gymnasium.make(given.spec)

@@ -6,14 +6,14 @@ import contextlib
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from rlkit.checks import models, quadratic, resuming
-from rlkit.checks.environment_subject import EnvironmentSubject
+from rlkit.checks.environment_subject import EnvironmentSubject, MakeEnv
 from rlkit.checks.report import CheckReport
 from rlkit.checks.running import Check, CheckFailed, CheckSkipped, OnFail, run_checks
 from rlkit.checks.walks import (
@@ -35,7 +35,7 @@ PICTURES = 5
 
 
 def check_env(
-    env: Env | Callable[[], Env], *, expected_failures: Mapping[str, str] | None = None, on_fail: OnFail = "raise"
+    env: MakeEnv, *, expected_failures: Mapping[str, str] | None = None, on_fail: OnFail = "raise"
 ) -> CheckReport:
     """Check that an environment keeps the promises that learning, resuming and exact answers rest on.
 
@@ -43,8 +43,8 @@ def check_env(
     taken at random, so that rare events may be missed; the same ones at each call.
 
     Args:
-        env: an environment, or a function that makes one, such as its class. Of an environment that `gymnasium.make`
-            did not make there is no second one, and what takes two is checked with it alone.
+        env: an environment, its id, or a function that makes one, such as its class. Of an environment that
+            `gymnasium.make` did not make there is no second one, and what takes two is checked with it alone.
         expected_failures: why a check may fail, by its name.
         on_fail: "raise" raises one error with a line for each failed check, "warn" warns of each, None only returns.
 
@@ -215,14 +215,28 @@ def check_pictures_change_nothing(subject: EnvironmentSubject) -> None:
     if spec is None or spec.entry_point is None or not modes:
         raise CheckSkipped("it draws nothing" if not modes else "gymnasium.make did not make it")
     for mode in modes:
-        try:
-            env = gymnasium.make(spec, render_mode=mode)
-        except gymnasium.error.DependencyNotInstalled as missing:
-            raise CheckSkipped(str(missing)) from None
-        with contextlib.closing(env), global_generators(0):
+        with _skipping_without_a_screen(), global_generators(0), contextlib.closing(_drawing(spec, mode)) as env:
             seen = walk(env, subject.actions[:PICTURES], meddle=_looking(env, mode))
         if found := difference(seen, subject.seen[: len(seen)]):
             raise CheckFailed(f"where render is called with render_mode={mode!r}, {found}")
+
+
+def _drawing(spec: Any, mode: str) -> Env:
+    return gymnasium.make(spec, render_mode=mode)
+
+
+@contextlib.contextmanager
+def _skipping_without_a_screen() -> Iterator[None]:
+    """Skip a check where what draws is not installed, or finds no screen: that is no fault of the environment."""
+    try:
+        yield
+    except CheckFailed:
+        raise
+    except Exception as error:
+        drawing = type(error).__module__.split(".")[0] in ("mujoco", "glfw", "OpenGL", "pygame")
+        if drawing or isinstance(error, gymnasium.error.DependencyNotInstalled):
+            raise CheckSkipped(f"nothing is drawn here: {' '.join(str(error).split())}") from None
+        raise
 
 
 def _looking(env: Env, mode: str) -> Callable[[Any, Any], None]:
