@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from rlkit.callbacks import Callback
 from rlkit.errors import ConfigError, Diverged
 from rlkit.experiments.pool import Tell, sentence_of
+from rlkit.experiments.seeds import ERROR
 
 if TYPE_CHECKING:
     import gymnasium
@@ -79,6 +81,10 @@ class Objective:
                 self._train(trial, place, report)
             except Diverged as error:
                 return TrialEnd(tuple(values), sentence_of(error))
+            except Exception:
+                trial.directory.mkdir(parents=True, exist_ok=True)
+                (trial.directory / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+                raise
             if report.is_stopped:
                 break
             values.append(report.value)

@@ -44,14 +44,13 @@ def write_pictures(found: Sweep, study: optuna.Study) -> None:
 
 def best_toml(found: Sweep, best: Trial, steps: int) -> str:
     """Return a trial's hyperparameters, all that differ from the agent's own, as `rlkit train --config` reads them."""
-    config, environment = found.config_of(best), read_description(found.directory).get("environment")
+    config, environment = found.config_of(best), read_description(found.directory)["environment"]
     own, named = found.agent.Config().to_dict(), dict.fromkeys(found.space)
     given = {name: value for name, value in config.to_dict().items() if value != own[name]}
     given |= {name: value_of(config, name) for name in named if "." not in name}
     lines = [f"# Trial {best.number} of {len(found.trials)}: {found.metric} {best.value:.6g}"]
     lines += [f"# the mean of {len(best.values)} seeds." if len(best.values) > 1 else "# of one seed."]
-    if environment is not None:
-        lines.append(f"environment = {json.dumps(environment)}")
+    lines.append(f"environment = {json.dumps(environment['id'])}")
     lines += [f"steps = {steps}", "", f"[{found.agent.__name__}]"]
     lines += [f"{name} = {_toml(value)}" for name, value in given.items() if value is not None]
     return "\n".join(lines) + "\n"

@@ -32,6 +32,7 @@ from rlkit.experiments.search import (
 )
 from rlkit.experiments.seeds import terminable
 from rlkit.files import FolderLock, sweep_temporaries, write_whole
+from rlkit.run import describe
 
 if TYPE_CHECKING:
     import optuna
@@ -176,7 +177,8 @@ def sweep(
     steps, trials = check_count("steps", steps), check_count("trials", trials)
     every = max(1, steps // check_count("measurements", measurements))
     make = _maker(env)
-    trained = agent.for_env(make(), seed=0, **dict(hyperparameters or {}))
+    world = make()
+    trained = agent.for_env(world, seed=0, **dict(hyperparameters or {}))
     metric = _metric(metric, predicts=getattr(trained, "target_policy", None) is not None)
     config, asks_truth = trained.config, metric.startswith("truth/")
     space = default_space(config, gamma=not asks_truth) if search is None else search_space(config, search)
@@ -191,7 +193,8 @@ def sweep(
         episodes=check_count("episodes", episodes),
     )
     found = Sweep(Path(directory).resolve(), agent, metric, direction or _direction(metric), space, (), config)
-    description = _described(found, objective, env, seed, sampler)
+    description = _described(found, objective, describe(trained, world), seed, sampler)
+    world.close()
     driver = _Driver(found, objective, trials, sampler, optunas.pruner_of(pruner, every, steps), seed, on_trial)
     if pool is None:
         from rlkit.experiments.processes import ProcessPool
@@ -416,13 +419,11 @@ def _grid(space: Mapping[str, Dimension], seed: int) -> list[dict[str, Any]]:
 
 
 def _described(
-    found: Sweep, objective: Objective, env: str | MakeEnv, seed: int, sampler: optunas.Sampler
+    found: Sweep, objective: Objective, who_and_where: Mapping[str, Any], seed: int, sampler: optunas.Sampler
 ) -> dict[str, Any]:
     """Say what a sweep is, in plain values: what has to be the same for it to go on."""
     return {
-        "agent": found.agent.__name__,
-        "environment": env if isinstance(env, str) else getattr(env, "identity", None),
-        "hyperparameters": found.config.to_dict(),
+        **{name: who_and_where[name] for name in ("agent", "environment", "hyperparameters")},
         "search": {name: plain(dimension) for name, dimension in found.space.items()},
         "steps": objective.steps,
         "every": objective.every,
@@ -446,9 +447,9 @@ def _begin_or_go_on(directory: Path, description: Mapping[str, Any]) -> None:
     if not file.exists():
         if taken := sorted(path.name for path in directory.iterdir() if path.name != ".lock"):
             raise ConfigError(f"{directory}: holds no sweep, but {taken[0]}; choose an empty folder")
-        write_whole(file, lambda stream: stream.write(json.dumps(description, indent=1).encode()))
+        write_whole(file, lambda stream: stream.write(json.dumps(description, indent=1, default=str).encode()))
     before = read_description(directory)
-    now = json.loads(json.dumps(description))
+    now = json.loads(json.dumps(description, default=str))
     for name, value in now.items():
         if before.get(name) != value:
             raise ConfigError(f"{directory}: holds another sweep, whose {name} is {before.get(name)!r}, not {value!r}")
