@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import gymnasium
 import numpy as np
@@ -14,7 +13,7 @@ from gymnasium import spaces
 
 from rlkit.agent import Agent
 from rlkit.checks.running import CheckFailed, CheckSkipped, sentence_of
-from rlkit.checks.state import numbers_of
+from rlkit.checks.state import State, numbers_of, state_of
 from rlkit.divergence import name_of
 from rlkit.errors import ConfigError, SpaceError
 from rlkit.spaces import finder_of_faults, keeper, stack
@@ -87,8 +86,8 @@ class AgentSubject:
         Raises:
             CheckFailed: what was made is no agent.
         """
-        make: Any = self.make
-        agent = make.for_env(self.env, seed=seed) if inspect.isclass(make) else make(self.env, seed)
+        make = self.make
+        agent: Any = cast(Any, make).for_env(self.env, seed=seed) if isinstance(make, type) else make(self.env, seed)
         if not isinstance(agent, Agent):
             raise CheckFailed(f"make(env, seed) returned a {type(agent).__name__}, expected an Agent")
         return agent
@@ -199,6 +198,12 @@ class AgentSubject:
     def knowledge(self, agent: Agent) -> dict[str, bytes]:
         """Return what an agent says of the probes: its values, and what it does; without values, what it holds."""
         return self._knowledge(agent, self.probes)
+
+    def settled_state(self, agent: Agent) -> State:
+        """Return all that an agent holds, once it has worked out what it works out only when asked for."""
+        agent.act(self.probes[0])
+        self.knowledge(agent)
+        return state_of(agent)
 
     def _knowledge(self, agent: Agent, probes: list[Any]) -> dict[str, bytes]:
         values = values_of(agent, self.env.observation_space, probes)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rlkit.checks import acting, building, learning, saving
+from rlkit.checks.agent_subject import AgentSubject, MakeAgent, MakeEnv
 from rlkit.checks.report import CheckReport
 from rlkit.checks.running import Check, OnFail, parametrize_checks, run_checks
-from rlkit.checks.agent_subject import AgentSubject, MakeAgent, MakeEnv
 
 if TYPE_CHECKING:
     import pytest

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.checks.agent_subject import AgentSubject, described
 from rlkit.checks.running import CheckFailed
 from rlkit.checks.state import (
     differing,
@@ -19,7 +20,6 @@ from rlkit.checks.state import (
     seed_global_generators,
     state_of,
 )
-from rlkit.checks.agent_subject import AgentSubject, described
 from rlkit.config import Config
 
 SEEDS = (0, 1, 2, 3)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rlkit.agent import Agent
+from rlkit.checks.agent_subject import AgentSubject, begin, key_of
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import differing, generators_of, state_of
-from rlkit.checks.agent_subject import AgentSubject, begin, key_of
 from rlkit.spaces import stack
 from rlkit.transition import Transition, Transitions
 
