@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,6 +19,9 @@ from rlkit.spaces import check_shape, is_batch, unstack
 
 if TYPE_CHECKING:
     from rlkit.bellman import Solution
+
+
+DEEPEST = 8  # levels of what setup() makes that are looked into
 
 
 class Policy:
@@ -78,7 +82,7 @@ class Policy:
         self.rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0x726C6B69,)))
         self._torch_generator: Any = None
         self.setup()
-        self._made = made_by_setup(vars(self))
+        self._made = {**made_by_setup(vars(self)), **layouts_within(vars(self))}
 
     def __init_subclass__(cls, *, rebuilt: bool = True, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -227,10 +231,46 @@ class Planner(Policy):
 
 def made_by_setup(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Describe what an attribute must still be when it is saved: an array's dtype and shape, else the class."""
-    return {
-        name: f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        for name, value in attributes.items()
-    }
+    return {name: _layout(value) or type(value).__name__ for name, value in attributes.items()}
+
+
+def layouts_within(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Describe the dtypes and shapes of the arrays within attributes, by their paths, such as `moments[0]`."""
+    found: dict[str, str] = {}
+    for name, value in attributes.items():
+        if _layout(value) is None:
+            _describe_within(value, name, found, frozenset())
+    return found
+
+
+def _layout(value: Any) -> str | None:
+    if isinstance(value, np.ndarray) or type(value).__name__ == "Tensor":
+        return f"{value.dtype} {tuple(value.shape)}"
+    return None
+
+
+def _describe_within(value: Any, path: str, found: dict[str, str], above: frozenset[int]) -> None:
+    """Describe the arrays in a container or plain object."""
+    if len(above) == DEEPEST or id(value) in above:
+        return
+    for where, part in _parts(value, path):
+        if (layout := _layout(part)) is not None:
+            found[where] = layout
+        else:
+            _describe_within(part, where, found, above | {id(value)})
+
+
+def _parts(value: Any, path: str) -> Iterable[tuple[str, Any]]:
+    if type(value) in (list, tuple, deque):
+        return [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    if type(value) is dict:
+        return [(f"{path}[{key!r}]", item) for key, item in value.items()]
+    if type(value).__module__ == "builtins" or hasattr(value, "state_dict") or not hasattr(value, "__dict__"):
+        return ()
+    from rlkit.checkpoint.encode import has_saved_form
+
+    plain = not isinstance(value, BaseConfig | Policy) and has_saved_form(value)
+    return [(f"{path}.{name}", item) for name, item in vars(value).items()] if plain else ()
 
 
 def _check_space(policy: Policy, role: str, space: Any, types: tuple[type[Space[Any]], ...]) -> None:

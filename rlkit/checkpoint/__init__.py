@@ -4,13 +4,15 @@ What can be saved: None, booleans, numbers (NumPy's too), strings, bytes; lists,
 can be saved, shared references included; NumPy arrays of plain dtype and generators; gymnasium spaces, `Config`s,
 `Transition`s; torch tensors, modules, optimisers and generators; objects with `state_dict` and `load_state_dict`;
 objects that are nothing but their attributes, if `setup` makes them; and policies, such as the one that an agent
-evaluates, if their class is imported where they are loaded. An array that `setup` makes keeps its shape and dtype.
+evaluates, if their class is imported where they are loaded. An array or tensor that `setup` makes keeps its shape and
+dtype.
 Anything else is refused when saving, by its path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,8 +24,8 @@ from rlkit.checkpoint import archive
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
 from rlkit.config import Config
-from rlkit.errors import CheckpointError, ConfigError, Diverged
-from rlkit.policy import Policy, made_by_setup
+from rlkit.errors import CheckpointError, ConfigError, Diverged, warn
+from rlkit.policy import Policy, layouts_within, made_by_setup
 
 FORMAT, VERSION = "rlkit checkpoint", 1
 GIVEN = ("observation_space", "action_space", "config", "seed", "_made")  # not among what is learnt
@@ -105,7 +107,9 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
             own = getattr(policy, role)
             if space != own or repr(space) != repr(own):  # Dicts are equal whatever the order of their parts
                 raise CheckpointError(f"agent.{role}: is {space}, expected {own}")
-        config = type(policy).Config.from_dict(decode(saved["config"], None, "agent.config"))
+        config = _moved(
+            type(policy).Config.from_dict(decode(saved["config"], None, "agent.config")), policy.config, checkpoint.path
+        )
         if config != policy.config:
             was, now = config.to_dict(), policy.config.to_dict()
             others = [f"{name} is {was[name]!r}, expected {now[name]!r}" for name in now if was[name] != now[name]]
@@ -124,6 +128,7 @@ def describe(encoder: Encoder, policy: Policy, path: str) -> dict[str, Any]:
     _check_config(policy.config, f"{path}.config")
     state = {name: encoder.encode(value, f"{path}.{name}") for name, value in attributes.items()}
     _check_restorable(attributes, state, vars(policy)["_made"], path)
+    _check_layouts(layouts_within(attributes), vars(policy)["_made"], path)
     return {
         "class": type(policy).__name__,
         **spaces,
@@ -148,15 +153,38 @@ def fill(decoder: Decoder, policy: AnyPolicy, node: dict[str, Any], path: str) -
 
 def _arguments(decoder: Decoder, cls: type[Policy], node: dict[str, Any], path: str) -> tuple[Any, Any, Any, Any]:
     spaces = (decoder.decode(node[role], None, f"{path}.{role}") for role in ("observation_space", "action_space"))
-    config = cls.Config.from_dict(decoder.decode(node["config"], None, f"{path}.config"))
+    config = _for_this_machine(cls.Config.from_dict(decoder.decode(node["config"], None, f"{path}.config")))
     return *spaces, config, decoder.decode(node["seed"], None, f"{path}.seed")
+
+
+def _for_this_machine(config: Config) -> Config:
+    """Return hyperparameters with the CPU in place of a device that is not there."""
+    name = getattr(config, "device", None)
+    if not isinstance(name, str) or name == "cpu":
+        return config
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):  # torch says the latter where it was built without the device
+        return dataclasses.replace(config, device="cpu")  # type: ignore[call-arg]
+    return config
+
+
+def _moved(saved: Config, own: Config, path: Path) -> Config:
+    """Return hyperparameters that were saved, on the device of a policy's own."""
+    was, now = (getattr(config, "device", None) for config in (saved, own))
+    if was == now or not isinstance(was, str) or not isinstance(now, str):
+        return saved
+    warn(f"{path}: was saved on device {was!r}, and is used on {now!r}; rounding may differ")
+    return dataclasses.replace(saved, device=now)  # type: ignore[call-arg]
 
 
 def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: dict[str, str], path: str) -> None:
     """Refuse to write what `restore` would refuse to read."""
     for name, now in made_by_setup(attributes).items():
         before, node = made.get(name), state[name]
-        array = isinstance(node, dict) and "array" in node
+        array = isinstance(node, dict) and ("array" in node or "tensor" in node)
         if array and before not in (None, now, "NoneType"):
             raise CheckpointError(
                 f"{path}.{name}: is {now}, and setup() makes {before}; an array keeps shape and dtype"
@@ -164,6 +192,14 @@ def _check_restorable(attributes: dict[str, Any], state: dict[str, Any], made: d
         if isinstance(node, dict) and next(iter(node), None) in TEMPLATED and before != now:
             raise CheckpointError(
                 f"{path}.{name}: a {now} can only be restored if setup() makes one, or if it is a rlkit.Policy"
+            )
+
+
+def _check_layouts(layouts: dict[str, str], made: dict[str, str], path: str) -> None:
+    for name, now in layouts.items():
+        if made.get(name, now) != now:
+            raise CheckpointError(
+                f"{path}.{name}: is {now}, and setup() makes {made[name]}; an array keeps shape and dtype"
             )
 
 

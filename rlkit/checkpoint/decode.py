@@ -37,15 +37,36 @@ SPACES: tuple[type[gymnasium.Space[Any]], ...] = (
     spaces.Dict,
     spaces.Tuple,
 )
+PARTS = {  # of a space, which must be arrays: numbers with a shape would have larger ones made
+    spaces.Box: ("low", "high"),
+    spaces.MultiDiscrete: ("nvec", "start"),
+}
+COPIES = 8  # of each array's numbers, at most, on average; a file of ours has one, and is decoded twice at most
 POSITIONS = {"MT19937": ("pos", 624), "Philox": ("buffer_pos", 4)}  # NumPy would read memory there, unchecked
 
 
 class Decoder:
-    """Rebuilds what an `Encoder` took apart. `built` maps the paths of what exists so far."""
+    """Rebuilds what an `Encoder` took apart. `built` maps the paths of what exists so far.
+
+    Arrays are handed out as they are; what is made of them takes memory in proportion to the file's size.
+    """
 
     def __init__(self, arrays: list[np.ndarray[Any, Any]]) -> None:
         self.arrays = arrays
         self.built: dict[str, Any] = {}
+        self._left_to_copy = COPIES * (sum(array.nbytes for array in arrays) + 1024)
+
+    def take(self, number: int) -> np.ndarray[Any, Any]:
+        """Return an array of which a copy is to be made.
+
+        Raises:
+            CheckpointError: it, or others, have been copied over and over.
+        """
+        array = self.arrays[number]
+        self._left_to_copy -= array.nbytes
+        if self._left_to_copy < 0:
+            raise CheckpointError("refers to the same arrays again and again")
+        return array
 
     def decode(self, node: Any, template: Any, path: str) -> Any:
         """Return what `node` stands for.
@@ -90,7 +111,7 @@ class Decoder:
 
     def _items(self, body: Any, template: Any, path: str) -> list[Any]:
         if isinstance(body, dict):
-            packed: list[Any] = self.arrays[body["packed"]].tolist()
+            packed: list[Any] = self.take(body["packed"]).tolist()
             return packed
         old = list(template) if isinstance(template, list | tuple | deque) else []
         old += [None] * (len(body) - len(old))
@@ -139,7 +160,7 @@ class Decoder:
         return np.frombuffer(bytes.fromhex(node["bytes"]), node["scalar"]).reshape(())[()]
 
     def _bytes(self, node: dict[str, Any], template: Any, path: str) -> bytes:
-        data: bytes = self.arrays[node["bytes"]].tobytes()
+        data: bytes = self.take(node["bytes"]).tobytes()
         return data
 
     def _ref(self, node: dict[str, Any], template: Any, path: str) -> Any:
@@ -173,6 +194,9 @@ class Decoder:
     def _space(self, node: dict[str, Any], template: Any, path: str) -> Any:
         kind: Any = {kind.__name__: kind for kind in SPACES}[node["space"]]
         parts = self.decode(node["parts"], None, path)
+        arrays = PARTS.get(kind)
+        if arrays and (sorted(parts) != sorted(arrays) or not all(type(parts[name]) is np.ndarray for name in arrays)):
+            raise CheckpointError(f"{path}: is not a {kind.__name__} space")
         if kind is spaces.MultiDiscrete:
             return kind(parts["nvec"], dtype=parts["nvec"].dtype.type, start=parts["start"])
         if kind is spaces.Dict:
@@ -205,7 +229,7 @@ class Decoder:
     def _tensor(self, node: dict[str, Any], template: Any, path: str) -> Any:
         from rlkit.checkpoint import torch_objects
 
-        return torch_objects.decode_tensor(self, node, template)
+        return torch_objects.decode_tensor(self, node, template, path)
 
     def _module(self, node: dict[str, Any], template: Any, path: str) -> Any:
         from rlkit.checkpoint import torch_objects

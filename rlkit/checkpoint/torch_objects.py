@@ -77,8 +77,12 @@ def _encode_module(encoder: Encoder, module: torch.nn.Module, path: str) -> Any:
     return {"module": type(module).__name__, "state": state, "training": training, "attributes": attributes}
 
 
-def decode_tensor(decoder: Decoder, node: dict[str, Any], template: Any) -> torch.Tensor:
-    """Rebuild a tensor; a parameter is restored in place."""
+def decode_tensor(decoder: Decoder, node: dict[str, Any], template: Any, path: str) -> torch.Tensor:
+    """Rebuild a tensor; a parameter is restored in place.
+
+    Raises:
+        CheckpointError: its dtype or shape is not the template's.
+    """
     dtype = getattr(torch, node["dtype"])
     if not isinstance(dtype, torch.dtype):
         raise CheckpointError(f"{node['dtype']!r} is not a dtype")
@@ -93,6 +97,10 @@ def decode_tensor(decoder: Decoder, node: dict[str, Any], template: Any) -> torc
             template.copy_(value)
         return template
     if isinstance(template, torch.Tensor):
+        if template.shape != value.shape or template.dtype != dtype:
+            raise CheckpointError(
+                f"{path}: is {dtype} {tuple(value.shape)}, where setup() makes {template.dtype} {tuple(template.shape)}"
+            )
         value = value.to(template.device)
     return value.requires_grad_() if node.get("requires_grad") else value
 

@@ -62,7 +62,8 @@ class PackedReplay:
         added: how many transitions were ever added.
 
     Raises:
-        ConfigError: the rows take more memory than there is. All of it is taken at once, not as they fill.
+        ConfigError: the rows take more memory than there is. All of it is taken when the first one is stored, not as
+            they fill; so who only looks at what was saved takes no more than that.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class PackedReplay:
         self._powers = [gamma**m for m in range(n_steps + 1)]
         self._waiting: dict[int, deque[int]] = {}  # numbers of each stream's rows that lack rewards, oldest first
         self._rows = _allocate(capacity, 2 * n_observations + n_actions + 2)
+        self._is_taken = False
         self._fields: Any = PackedBatch(*_fields(self._rows, n_observations, n_actions))
         self._row = np.zeros(self._rows.shape[1], np.float32)  # what is being added
         self._new: Any = PackedBatch(*_fields(self._row, n_observations, n_actions))
@@ -121,6 +123,8 @@ class PackedReplay:
         new.next_observation[...] = next_observation
         if not all_finite(row):
             raise InvalidTransition(self._not_finite())
+        if not self._is_taken:
+            self._rows[len(self) :], self._is_taken = 0.0, True
         self._rows[at] = row
         if self.n_steps > 1:
             self._lengthen(stream, terminated, truncated)
@@ -214,14 +218,14 @@ def _fields(rows: Any, n_observations: int, n_actions: int) -> tuple[Any, ...]:
 
 
 def _allocate(capacity: int, width: int) -> NDArray[np.float32]:
-    """Return rows of zeros, which have been written to, so that the operating system cannot fail to lend them later."""
+    """Return rows of zeros; until they are written to, the operating system lends none of them."""
     n_bytes, available = 4 * capacity * width, available_memory()
     takes = f"replay: buffer_size={capacity} takes {_gib(n_bytes)} ({width} float32 numbers a transition)"
     if available is not None and n_bytes > available:
         most = available // (4 * width)
         raise ConfigError(f"{takes}, and {_gib(available)} of memory are available; expected at most {most}")
     try:
-        return np.full((capacity, width), 0.0, np.float32)
+        return np.zeros((capacity, width), np.float32)
     except (MemoryError, ValueError):  # ValueError: more than has addresses
         raise ConfigError(f"{takes}, which the system refuses; expected less") from None
 

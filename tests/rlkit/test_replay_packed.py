@@ -304,11 +304,23 @@ def resident():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says so")
-def test_the_memory_is_taken_at_once():
+def test_the_memory_is_taken_at_once_when_the_first_row_is_stored():
     before = resident()
     buffer = PackedReplay(1_000_000, 6, 2)
     assert buffer.nbytes == 4 * 16 * 1_000_000
+    assert resident() - before < 0.05 * buffer.nbytes
+    buffer.add(np.zeros(6), np.zeros(2), 0.0, np.zeros(6), False, False)
     assert resident() - before > 0.95 * buffer.nbytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says so")
+def test_loading_takes_the_memory_of_what_was_saved():
+    small = PackedReplay(1_000_000, 6, 2)
+    small.add(np.zeros(6), np.zeros(2), 0.0, np.zeros(6), False, False)
+    saved = small.state_dict()
+    before = resident()
+    PackedReplay(1_000_000, 6, 2).load_state_dict(saved)
+    assert resident() - before < 1_000_000
 
 
 GROUPS = {

@@ -39,7 +39,29 @@ def recorded_grid():
     return gymnasium.wrappers.RecordEpisodeStatistics(slippery_grid())
 
 
-WORLDS = [frozen_lake, slippery_grid, limited_grid, recorded_grid]
+def normalized_grid():
+    return gymnasium.wrappers.NormalizeReward(slippery_grid())
+
+
+class Worn(gymnasium.Wrapper):
+    """Pays less with every step that it has ever taken, and something random of its own."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.taken, self.noise, self.means = np.zeros(1), np.random.default_rng(3), {"reward": [0.0, 0]}
+
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        self.taken += 1
+        self.means["reward"][0] += reward
+        return observation, reward - 1e-3 * self.taken[0] + 0.01 * self.noise.normal() + self.means["reward"][0], *rest
+
+
+def worn_grid():
+    return Worn(slippery_grid())
+
+
+WORLDS = [frozen_lake, slippery_grid, limited_grid, recorded_grid, normalized_grid, worn_grid]
 
 
 def trainer_of(world, folder=None, fraction=0.0, **settings):
@@ -216,6 +238,26 @@ def test_an_environment_that_does_not_repeat_itself_is_refused_by_name(tmp_path)
     make().run(20)
     with pytest.raises(CheckpointError, match=r"Moody.* is not deterministic"):
         make().resume()
+
+
+def test_what_a_wrapper_keeps_that_has_no_saved_form_is_named(tmp_path):
+    class Odd(Worn):
+        def __init__(self, env):
+            super().__init__(env)
+            self.link, self.shape = map(float, range(9)), lambda reward: reward
+
+    def make():
+        return trainer_of(lambda: Odd(slippery_grid()), tmp_path / "run")
+
+    make().run(20)
+    with pytest.warns(UserWarning, match=r"Odd\.link: was not saved with the run"):
+        make().resume()
+
+
+def test_other_wrappers_than_the_runs_are_refused(tmp_path):
+    trainer_of(worn_grid, tmp_path / "run").run(10)
+    with pytest.raises(CheckpointError, match=r"had the wrappers \['Worn'\], and this one has \['NormalizeReward'\]"):
+        trainer_of(normalized_grid, tmp_path / "run").resume()
 
 
 def test_train_with_resume_finishes_what_is_missing(tmp_path):
