@@ -220,9 +220,9 @@ def _understood(name: str, words: Any) -> Dimension:
 def _from_text(name: str, text: str) -> Dimension:
     parts = text.split(":")
     if len(parts) == 1 or any(bracket in text for bracket in "[{"):
-        return OneOf(tuple(_value(part) for part in _split(text)))
-    ends, kind = [_value(part) for part in parts[:2]], parts[2:]
-    step = None if not kind or kind == ["log"] else _value(kind[0])
+        return OneOf(tuple(read_value(part) for part in _split(text)))
+    ends, kind = [read_value(part) for part in parts[:2]], parts[2:]
+    step = None if not kind or kind == ["log"] else read_value(kind[0])
     if len(kind) > 1 or not all(_is_number(end) for end in ends) or not (step is None or _is_number(step)):
         raise ConfigError(f"search: {name}={text}: expected low:high, low:high:log, low:high:step or a list a,b,c")
     return Between(ends[0], ends[1], log=kind == ["log"], step=step)
@@ -240,7 +240,8 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
+    """Return a value that is said in a text: JSON as it is, None and truths as Python has them too, else the text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlkit.experiments.search import Between, label_of, value_of
-from rlkit.experiments.sweeps import DESCRIPTION, Sweep, Trial, read_description
+from rlkit.experiments.sweeps import Sweep, Trial, read_description
 from rlkit.files import write_whole
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def write_results(found: Sweep, steps: int) -> None:
         _write(found.directory / "best.toml", best_toml(found, found.best, steps))
 
 
-def write_pictures(found: Sweep, study: optuna.Study) -> None:
+def write_pictures(found: Sweep) -> None:
     """Write `history.png` and `hyperparameters.png`, once there is something to see."""
     from rlkit.plotting import save
 
     if any(trial.value is not None for trial in found.trials):
         save(plot_history(found), found.directory / "history.png")
-        save(plot_hyperparameters(found, importances(study)), found.directory / "hyperparameters.png")
+        save(plot_hyperparameters(found), found.directory / "hyperparameters.png")
 
 
 def best_toml(found: Sweep, best: Trial, steps: int) -> str:
@@ -96,11 +96,12 @@ def plot_history(found: Sweep) -> Figure:
     return figure
 
 
-def plot_hyperparameters(found: Sweep, shares: Mapping[str, float]) -> Figure:
+def plot_hyperparameters(found: Sweep) -> Figure:
     """Draw every trial's value by each hyperparameter's, those that matter most first."""
     from rlkit.plotting.curves import tidy
     from rlkit.plotting.figures import new_figure
 
+    shares = found.importances
     names = sorted(found.space, key=lambda name: -shares.get(name, 0.0))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
@@ -206,6 +207,3 @@ def _toml(value: Any) -> str:
 
 def _write(path: Path, text: str) -> None:
     write_whole(path, lambda stream: stream.write(text.encode()))
-
-
-__all__ = ["DESCRIPTION", "best_toml", "importances", "plot_history", "plot_hyperparameters", "write_results"]

@@ -81,6 +81,8 @@ class Sweep:
         space: where was looked, by the hyperparameter's name.
         trials: all of them, by number.
         config: the hyperparameters, but for those that are searched.
+        importances: how much each hyperparameter matters among the good trials, shares of 1, the largest first
+            (Watanabe, Bansal & Hutter 2023); nothing while there are few trials.
     """
 
     directory: Path
@@ -90,6 +92,7 @@ class Sweep:
     space: Mapping[str, Dimension]
     trials: Sequence[Trial]
     config: Config = field(repr=False)
+    importances: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ranking(self) -> list[Trial]:
@@ -137,7 +140,8 @@ def sweep(
     the search includes them. With one worker, the trials follow from `seed` alone, interrupted or not.
 
     The folder gets Optuna's `study.journal`, `trials.csv`, `best.toml` for `rlkit train --config`, pictures, and a
-    folder for each trial, with the run of each seed in it.
+    folder for each trial, with the run of each seed in it. The best value of many is luckier than it is good: train
+    with its hyperparameters and other seeds to see what they are worth.
 
     Args:
         agent: the class, such as `DQN`.
@@ -193,9 +197,16 @@ def sweep(
         episodes=check_count("episodes", episodes),
     )
     found = Sweep(Path(directory).resolve(), agent, metric, direction or _direction(metric), space, (), config)
-    description = _described(found, objective, describe(trained, world), seed, sampler)
+    judge = optunas.pruner_of(pruner, every, steps)
+    description = {
+        **{name: said for name, said in describe(trained, world).items() if name != "seed"},
+        **_described(found, objective),
+        "sampler": sampler if isinstance(sampler, str) else "custom",
+        "pruner": pruner if isinstance(pruner, str) else "custom",
+        "seed": seed,
+    }
     world.close()
-    driver = _Driver(found, objective, trials, sampler, optunas.pruner_of(pruner, every, steps), seed, on_trial)
+    driver = _Driver(found, objective, trials, sampler, judge, seed, on_trial)
     if pool is None:
         from rlkit.experiments.processes import ProcessPool
 
@@ -241,14 +252,14 @@ class _Driver:
         lock = FolderLock(directory)
         lock.acquire()
         try:
-            _begin_or_go_on(directory, description)
+            _begin_or_go_on(directory, description, self.n_trials)
             with optunas.quiet(), terminable():
                 self.study = optunas.open_study(directory, self.found.direction, self.pruner)
                 if not self.study.get_trials(deepcopy=False):
                     self._enqueue()
                 for outcome in _closed(pool.map(self.objective, self._configs(), on_progress=self.hear)):
                     self._settle(outcome)
-                return self._written(pictures=True)
+                return self._written(is_over=True)
         finally:
             lock.release()
 
@@ -329,15 +340,16 @@ class _Driver:
         if self.on_trial is not None:
             self.on_trial(found, next(trial for trial in found.trials if trial.number == live.trial.number))
 
-    def _written(self, *, pictures: bool = False) -> Sweep:
+    def _written(self, *, is_over: bool = False) -> Sweep:
         """Write down what is known so far, and return it."""
-        from rlkit.experiments.sweep_results import write_pictures, write_results
+        from rlkit.experiments.sweep_results import importances, write_pictures, write_results
 
         trials = [self._trial(frozen) for frozen in self.study.get_trials(deepcopy=False)]
         found = replace(self.found, trials=[trial for trial in trials if trial is not None])
+        if is_over:
+            found = replace(found, importances=importances(self.study))
+            write_pictures(found)
         write_results(found, self.objective.steps)
-        if pictures:
-            write_pictures(found, self.study)
         return found
 
     def _trial(self, frozen: optuna.trial.FrozenTrial) -> Trial | None:
@@ -418,12 +430,9 @@ def _grid(space: Mapping[str, Dimension], seed: int) -> list[dict[str, Any]]:
     return [points[place] for place in np.random.default_rng(seed).permutation(len(points))]
 
 
-def _described(
-    found: Sweep, objective: Objective, who_and_where: Mapping[str, Any], seed: int, sampler: optunas.Sampler
-) -> dict[str, Any]:
-    """Say what a sweep is, in plain values: what has to be the same for it to go on."""
+def _described(found: Sweep, objective: Objective) -> dict[str, Any]:
+    """Say what is looked for, and how, in plain values."""
     return {
-        **{name: who_and_where[name] for name in ("agent", "environment", "hyperparameters")},
         "search": {name: plain(dimension) for name, dimension in found.space.items()},
         "steps": objective.steps,
         "every": objective.every,
@@ -431,28 +440,28 @@ def _described(
         "seeds": list(objective.seeds),
         "metric": found.metric,
         "direction": found.direction,
-        "sampler": sampler if isinstance(sampler, str) else "custom",
-        "seed": seed,
     }
 
 
-def _begin_or_go_on(directory: Path, description: Mapping[str, Any]) -> None:
-    """Write what the sweep is to its folder, or make sure that it is the same.
+def _begin_or_go_on(directory: Path, description: Mapping[str, Any], trials: int) -> None:
+    """Write what the sweep is to its folder, or make sure that it is the same but for the number of its trials.
 
     Raises:
         ConfigError: it is another; or the folder holds something else.
     """
     file = directory / DESCRIPTION
     sweep_temporaries(directory)
-    if not file.exists():
-        if taken := sorted(path.name for path in directory.iterdir() if path.name != ".lock"):
-            raise ConfigError(f"{directory}: holds no sweep, but {taken[0]}; choose an empty folder")
-        write_whole(file, lambda stream: stream.write(json.dumps(description, indent=1, default=str).encode()))
-    before = read_description(directory)
-    now = json.loads(json.dumps(description, default=str))
-    for name, value in now.items():
-        if before.get(name) != value:
-            raise ConfigError(f"{directory}: holds another sweep, whose {name} is {before.get(name)!r}, not {value!r}")
+    if file.exists():
+        before, now = read_description(directory), json.loads(json.dumps(description, default=str))
+        for name, value in now.items():
+            if before.get(name) != value:
+                raise ConfigError(
+                    f"{directory}: holds another sweep, whose {name} is {before.get(name)!r}, not {value!r}"
+                )
+    elif taken := sorted(path.name for path in directory.iterdir() if path.name != ".lock"):
+        raise ConfigError(f"{directory}: holds no sweep, but {taken[0]}; choose an empty folder")
+    text = json.dumps({**description, "trials": trials}, indent=1, default=str)
+    write_whole(file, lambda stream: stream.write(text.encode()))
 
 
 def read_description(directory: Path) -> dict[str, Any]:

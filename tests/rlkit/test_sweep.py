@@ -32,7 +32,7 @@ TARGET = 0.3
 def few_pictures(request, monkeypatch):
     """Pictures take longer than the sweeps of these tests."""
     if "pictures" not in request.node.name:
-        monkeypatch.setattr("rlkit.experiments.sweep_results.write_pictures", lambda found, study: None)
+        monkeypatch.setattr("rlkit.experiments.sweep_results.write_pictures", lambda found: None)
 
 
 class Archer(Agent):
@@ -123,9 +123,9 @@ def test_the_best_trial_is_the_one_that_comes_closest(tmp_path):
 
 
 def test_the_sampler_comes_close_in_forty_trials(tmp_path):
-    """Of ten other seeds, all came within 0.02; forty random shots are within it 4 times of 5 (1 - 0.96^40)."""
+    """Of twenty seeds the worst came within 0.012; of forty random shots none does four times of ten (0.976^40)."""
     found = shoot(tmp_path, trials=40, steps=1, measurements=1, pruner="none")
-    assert abs(found.best.hyperparameters["aim"] - TARGET) < 0.05
+    assert abs(found.best.hyperparameters["aim"] - TARGET) < 0.02
 
 
 def test_the_hyperparameters_as_they_are_go_first(tmp_path):
