@@ -116,6 +116,7 @@ def describe(agent: Any, env: Any) -> dict[str, Any]:
     """Return what a run's `config.json` says about who learns where."""
     return {
         "agent": type(agent).__name__,
+        "module": type(agent).__module__,
         "hyperparameters": agent.config.to_dict(),
         "seed": agent.seed,
         "environment": {

@@ -46,7 +46,7 @@ def load_agent_class(word: str) -> type[Agent]:
     from rlkit.agent import Agent
 
     found = load(word)
-    if not (isinstance(found, type) and issubclass(found, Agent)):
+    if not (isinstance(found, type) and issubclass(found, Agent) and found is not Agent):
         raise UsageError(f"{word}: is no subclass of rlkit.Agent")
     return found
 

@@ -27,18 +27,28 @@ def read_run(run: Path) -> dict[str, Any]:
     return RunFolder(run).read_config()
 
 
-def agent_class_of(config: Mapping[str, Any], run: Path) -> type[Agent]:
+def agent_class_of(config: Mapping[str, Any], run: Path, own: type[Agent] | None = None) -> type[Agent]:
     """Return the class of the agent that a run trains.
 
+    Args:
+        config: the run's `config.json`.
+        run: its folder.
+        own: the class, if it is none of rlkit's: what a file names is never imported.
+
     Raises:
-        CheckpointError: it is none of rlkit's.
+        CheckpointError: it is another one, or none of rlkit's.
     """
     import rlkit.agents
     from rlkit.agents import promises
 
-    name = config.get("agent")
-    if name not in promises():
-        raise CheckpointError(f"{run}: its agent, {name!r}, is none of rlkit's; in Python, {name}.load({str(run)!r})")
+    name, module = config.get("agent"), str(config.get("module", "rlkit."))
+    if own is not None:
+        if own.__name__ != name:
+            raise CheckpointError(f"{run}: is a run of {name}, not of {own.__name__}")
+        return own
+    if name not in promises() or not module.startswith("rlkit."):
+        known = module if module not in ("rlkit.", "__main__") else "MODULE"
+        raise CheckpointError(f"{run}: its agent, {name!r}, is none of rlkit's; name its class, {known}:{name}")
     agent_class: type[Agent] = getattr(rlkit.agents, name)
     return agent_class
 
@@ -54,13 +64,13 @@ def run_of(path: Path) -> Path:
     return path
 
 
-def load_agent(path: Path, config: Mapping[str, Any]) -> Agent:
-    """Load the agent of a run's newest checkpoint, or of the checkpoint at `path`.
+def load_agent(path: Path, config: Mapping[str, Any], own: type[Agent] | None = None) -> Agent:
+    """Load the agent of a run's newest checkpoint, or of the checkpoint at `path`; `own` is its class, if not rlkit's.
 
     Raises:
         CheckpointError: there is none that can be read.
     """
-    return agent_class_of(config, run_of(path)).load(path)
+    return agent_class_of(config, run_of(path), own).load(path)
 
 
 def check_spaces(agent: Agent, env: Any, name: str) -> None:

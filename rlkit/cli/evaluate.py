@@ -19,6 +19,7 @@ def run(
     *,
     episodes: int = 10,
     seed: int = 0,
+    agent: Annotated[str | None, tyro.conf.arg(metavar="MODULE:CLASS")] = None,
     env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
     gif: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -30,11 +31,13 @@ def run(
         environment: another environment with the same spaces; None: the run's own.
         episodes: how many.
         seed: of the first episode.
+        agent: the class of the run's agent, where that is none of rlkit's.
         env_kwargs: arguments of the environment, in place of the run's.
         gif: write the first episode as an animation.
         json: print one JSON object and nothing else.
     """
     from rlkit.cli._environments import environment_of, read_environment
+    from rlkit.cli._own import load_agent_class
     from rlkit.cli._runs import check_spaces, load_agent, read_run, run_of
     from rlkit.config import check_count
     from rlkit.errors import ConfigError
@@ -45,16 +48,16 @@ def run(
     if gif is not None and gif.suffix.lower() != ".gif":
         raise ConfigError(f"--gif {gif}: the name has to end in .gif")
     folder = run_of(run)
-    agent = load_agent(run, read_run(folder))
+    learnt = load_agent(run, read_run(folder), None if agent is None else load_agent_class(agent))
     said = environment_of(read_run(folder), folder) if environment is None else read_environment(environment)
     said = said.with_arguments(env_kwargs)
     env = said.make(limited=True, render_mode=None if gif is None else "rgb_array")
-    check_spaces(agent, env, said.name)
+    check_spaces(learnt, env, said.name)
     if gif is not None:
-        _film(agent, env, seed, gif)
-    found = evaluate(agent, env, episodes=episodes, seed=seed)
+        _film(learnt, env, seed, gif)
+    found = evaluate(learnt, env, episodes=episodes, seed=seed)
     env.close()
-    print(_as_json(agent, said.identity, found, gif) if json else _report(agent, said.name, found, gif))
+    print(_as_json(learnt, said.identity, found, gif) if json else _report(learnt, said.name, found, gif))
 
 
 def _film(agent: Policy, env: Any, seed: int, path: Path) -> None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json as json_format
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from rlkit.cli import UsageError, parsed
+from rlkit.cli._words import ITS_OWN, check_names, name_in, settle_preset, settle_ray, value_of
+from rlkit.cli._words import spell_out as _spell_out
 from rlkit.errors import CheckpointError, ConfigError, SpaceError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
+    from rlkit.cli._config_files import Settings
     from rlkit.cli._environments import EnvironmentSaid
+    from rlkit.cli._seeds import Experiment
     from rlkit.config import Config
+    from rlkit.experiments import Pool
     from rlkit.trainer import Trainer
 
 STEPS = 100_000  # where no preset says how many an environment takes
@@ -35,7 +38,8 @@ class Arguments:
 
     The run's folder gets TensorBoard curves, progress.csv, config.json and checkpoints. Ctrl-C finishes the step and
     writes a checkpoint; `rlkit train --resume RUN` goes on from there as if nothing had happened.
-    `rlkit agents` lists the agents, `rlkit train AGENT --help` the agent's hyperparameters too.
+    `rlkit agents` lists the agents, `rlkit train AGENT --help` the agent's hyperparameters too. AGENT may be one of
+    your own, MODULE:CLASS. With --seeds there is a run for each seed, as many at once as there are workers.
     """
 
     environment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")] = ""
@@ -45,7 +49,22 @@ class Arguments:
     """Steps of the whole run; None: as many as the environment's preset has, else 100,000."""
 
     seed: int = 0
-    """The same seed gives the same run."""
+    """The same seed gives the same run. Of --seeds, the first."""
+
+    seeds: int | None = None
+    """Train so many agents, each with a seed and a folder of its own; None: a single one, in this process."""
+
+    workers: int | None = None
+    """How many of --seeds at once; None: as many as there are cores."""
+
+    ray: Annotated[str | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
+    """Train on the Ray cluster at ADDRESS, or with a Ray of this machine's own."""
+
+    patience: float = 600.0
+    """Seconds without a word after which one of --seeds counts as hung, and is ended."""
+
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Take environment, steps and hyperparameters from a TOML file; options change them."""
 
     preset: str | None = None
     """Take tuned hyperparameters as defaults: those for the environment, or those of the NAME that follows."""
@@ -70,22 +89,28 @@ class Arguments:
 
 _COMMON = [field.name.replace("_", "-") for field in dataclasses.fields(Arguments)][1:]
 
+_COUNTS = ("steps", "seed", "seeds", "workers", "eval-every")
 _OF_RESUMED = ("resume", "steps", "eval-every", "json", "help")
+_OF_MANY = ("workers", "ray", "patience")
 _CHOICES = ", ".join(f"--{name}" for name in _OF_RESUMED[1:-1])
 
 
-def understand(words: list[str]) -> Callable[[], None] | None:
+def understand(words: list[str]) -> Callable[[], int | None] | None:
     """Return what the words ask for; None if that was help, which was printed.
 
     Raises:
         UsageError: they make no sense.
         ConfigError: a preset or hyperparameter that does not exist.
     """
-    words = _spell_out(_settle_preset(words), ("steps", "seed", "eval-every"))
+    from rlkit.cli._config_files import agent_in
+    from rlkit.cli.agents import find
+
+    words = _spell_out(settle_ray(settle_preset(words)), _COUNTS)
     name, words = _take_agent(words)
-    resumed = _value_of(words, "--resume")
-    if resumed is not None:
+    if value_of(words, "--resume") is not None:
         return _understand_resume(name, words)
+    if name is None and (file := value_of(words, "--config")) is not None:
+        name = find(agent_in(Path(file)))
     if name is not None:
         return _understand(name, words)
     if "--help" not in words and "-h" not in words:
@@ -94,32 +119,81 @@ def understand(words: list[str]) -> Callable[[], None] | None:
     return None
 
 
-def _understand(name: str, words: list[str]) -> Callable[[], None] | None:
+def _understand(named: str, words: list[str]) -> Callable[[], int | None] | None:
     from rlkit.cli._hyperparameters import options_of, values_of
 
-    agent_class = _learner(name)
-    defaults = _defaults(name, agent_class, words)
+    agent_class = _learner(named)
+    name = agent_class.__name__
+    settings = _settings(name, words)
+    defaults = _defaults(name, agent_class, words, settings)
     options = options_of(defaults, words)
-    _check_names(words, [*_COMMON, *(option.name for option in options)])
+    check_names(words, [*_COMMON, *(option.name for option in options)])
     words = _spell_out(words, [option.name for option in options if option.annotation in (int, int | None)])
-    arguments = parsed(_with(options), f"train {name}", words)
+    arguments = parsed(_with(options), f"train {name}", _with_counts(words, settings))
     if arguments is None:
         print(_presets_of(name, words))
         return None
-    if not arguments.environment and arguments.preset not in (None, ITS_OWN):
-        took = arguments.preset
+    arguments = _settled(arguments, settings)
+    _check_said(arguments, named)
+    given = {option.path: getattr(arguments.hyperparameters, _field(option.path)) for option in options}
+    values = {**values_of(defaults, given, words), **_features_in(settings, given)}
+    begin = _begin if arguments.seeds is None and arguments.ray is None else _begin_many
+    return functools.partial(begin, arguments, agent_class, values)
+
+
+def _settings(name: str, words: Sequence[str]) -> Settings:
+    """Return what the file says that the words name, if they name one."""
+    from rlkit.cli._config_files import Settings, read_settings
+
+    file = value_of(words, "--config")
+    return Settings() if file is None else read_settings(Path(file), name)
+
+
+def _with_counts(words: Sequence[str], settings: Settings) -> list[str]:
+    """Add the counts that the file has, and the words have not."""
+    named = {name_in(word) for word in words if word.startswith("--")}
+    counts = {name.replace("_", "-"): count for name, count in settings.counts.items()}
+    return [*words, *(f"--{name}={count}" for name, count in counts.items() if name not in named)]
+
+
+def _settled(arguments: Any, settings: Settings) -> Any:
+    """Take the environment from the file where the words name none, and more of its arguments than they have."""
+    own = tuple(f"{name}={json_format.dumps(value)}" for name, value in settings.env_kwargs.items())
+    env_kwargs = (*own, *arguments.env_kwargs)  # of two of a name, the last counts
+    environment = arguments.environment or settings.environment
+    return dataclasses.replace(arguments, environment=environment, env_kwargs=env_kwargs)
+
+
+def _features_in(settings: Settings, given: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """Return the file's features, in words or as plain data, unless the words have others."""
+    said = settings.hyperparameters.get("features")
+    if said is None or given.get(("features",)):
+        return {}
+    return {"features": tuple(said) if isinstance(said, list) else said}
+
+
+def _check_said(arguments: Any, named: str) -> None:
+    """Refuse what lacks an environment, or has options that go with others.
+
+    Raises:
+        UsageError: see there.
+    """
+    took = arguments.preset
+    if not arguments.environment and took not in (None, ITS_OWN):
         raise UsageError(
-            f"no environment is named: --preset took {took!r} as its name; rlkit train {name} {took} --preset"
+            f"no environment is named: --preset took {took!r} as its name; rlkit train {named} {took} --preset"
         )
     if not arguments.environment:
-        raise UsageError(f"no environment is named: rlkit train {name} ENV, such as rlkit train DQN CartPole-v1")
-    given = {option.path: getattr(arguments.hyperparameters, _field(option.path)) for option in options}
-    return functools.partial(_begin, arguments, agent_class, values_of(defaults, given, words))
+        raise UsageError(f"no environment is named: rlkit train {named} ENV, such as rlkit train DQN CartPole-v1")
+    if arguments.seeds is None and arguments.workers is not None:
+        raise UsageError(f"--workers {arguments.workers}: is how many of --seeds train at once, so say --seeds too")
+    if arguments.ray is not None and arguments.workers is not None:
+        raise UsageError(f"--workers {arguments.workers}: with --ray, the cluster says how many train at once")
 
 
-def _understand_resume(name: str | None, words: list[str]) -> Callable[[], None] | None:
+def _understand_resume(name: str | None, words: list[str]) -> Callable[[], int | None] | None:
     for word in words:
-        if word.startswith("--") and _name_in(word) not in _OF_RESUMED:
+        if word.startswith("--") and name_in(word) not in (*_OF_RESUMED, *_OF_MANY, "seeds"):
             raise UsageError(f"{word.split('=')[0]}: a run that goes on keeps what it has; it takes {_CHOICES}")
     arguments = parsed(Arguments, "train AGENT", words)
     return None if arguments is None else functools.partial(_go_on, arguments, name)
@@ -127,35 +201,84 @@ def _understand_resume(name: str | None, words: list[str]) -> Callable[[], None]
 
 def _begin(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any]) -> None:
     """Start a new run."""
+    said, directory = _place_of(arguments, agent_class)
+    agent, env = _made(agent_class, said, arguments.seed, values)
+    _run(agent, env, said, directory, _steps(arguments.steps, said.identity), arguments, resume=False)
+
+
+def _begin_many(arguments: Arguments, agent_class: type[Agent], values: dict[str, Any]) -> int:
+    """Start a new experiment; the agent that is made here shows that it can be made."""
+    from rlkit.cli._results import make_folder
+    from rlkit.cli._seeds import Experiment, pool_of
+    from rlkit.config import check_count
+
+    said, directory = _place_of(arguments, agent_class)
+    agent, env = _made(agent_class, said, arguments.seed, values)
+    env.close()
+    steps = _steps(arguments.steps, said.identity)
+    count = 1 if arguments.seeds is None else check_count("--seeds", arguments.seeds)
+    experiment = Experiment(
+        agent_class=agent_class,
+        said=said,
+        hyperparameters=agent.config.to_dict(),
+        seeds=tuple(range(arguments.seed, arguments.seed + count)),
+        steps=steps,
+        eval_every=_interval(arguments.eval_every, steps),
+    )
+    pool = pool_of(arguments.workers, arguments.patience, arguments.ray)
+    folder = make_folder(arguments.out, directory.name)
+    experiment.write(folder)
+    return _train_many(experiment, folder, pool, arguments)
+
+
+def _train_many(experiment: Experiment, folder: Path, pool: Pool, arguments: Arguments) -> int:
+    from rlkit.cli._seeds import train
+
+    return train(experiment, folder, pool, episodes=EPISODES, as_json=arguments.json)
+
+
+def _place_of(arguments: Arguments, agent_class: type[Agent]) -> tuple[EnvironmentSaid, Path]:
+    """Return where to learn, and the folder to write to.
+
+    Raises:
+        ConfigError: there is something in the folder.
+    """
     from rlkit.cli._environments import folder_name, read_environment
 
     said = read_environment(arguments.environment, arguments.env_kwargs)
     directory = arguments.out or Path("runs") / f"{agent_class.__name__}-{folder_name(said.name)}"
     if arguments.out is not None and arguments.out.is_dir() and any(arguments.out.iterdir()):
         raise ConfigError(f"{directory}: the folder is not empty; --resume {directory} goes on with a run")
+    return said, directory
+
+
+def _made(agent_class: type[Agent], said: EnvironmentSaid, seed: int, values: Mapping[str, Any]) -> tuple[Agent, Any]:
     env = said.make()
     try:
-        agent = agent_class.for_env(env, seed=arguments.seed, **_with_features(values, env))
+        return agent_class.for_env(env, seed=seed, **_with_features(values, env)), env
     except SpaceError as error:
         raise UsageError(
             str(error).replace("rlkit.features.TileCoding.for_env(env)", "--features TileCoding")
         ) from None
-    steps = _steps(arguments.steps, said.identity)
-    _run(agent, env, said, directory, steps, arguments, resume=False)
 
 
-def _go_on(arguments: Arguments, name: str | None) -> None:
-    """Go on with a run."""
+def _go_on(arguments: Arguments, name: str | None) -> int | None:
+    """Go on with a run, or with an experiment."""
     from rlkit.cli._environments import environment_of, read_environment
     from rlkit.cli._runs import agent_class_of, read_run
+    from rlkit.cli._seeds import is_experiment
 
     run = arguments.resume
     assert run is not None
+    if is_experiment(run):
+        return _go_on_with_many(arguments, run, name)
     config = read_run(run)
-    agent_class = agent_class_of(config, run)
+    if any(given is not None for given in (arguments.seeds, arguments.workers, arguments.ray)):
+        raise UsageError(f"{run}: is a single run, which takes neither --seeds nor --workers nor --ray")
+    agent_class = agent_class_of(config, run, _own(name))
     said = environment_of(config, run)
     asked = read_environment(arguments.environment).identity if arguments.environment else said.identity
-    if name not in (None, agent_class.__name__) or asked != said.identity:
+    if not _is_of(agent_class, name) or asked != said.identity:
         raise CheckpointError(f"{run}: is a run of {agent_class.__name__} on {said.identity}")
     steps = config.get("steps") if arguments.steps is None else arguments.steps
     if not isinstance(steps, int):
@@ -163,6 +286,42 @@ def _go_on(arguments: Arguments, name: str | None) -> None:
     env = said.make()
     agent = agent_class.for_env(env, seed=config.get("seed"), **config.get("hyperparameters", {}))
     _run(agent, env, said, run, steps, arguments, resume=True)
+    return None
+
+
+def _go_on_with_many(arguments: Arguments, folder: Path, name: str | None) -> int:
+    """Go on with what is unfinished or failed of an experiment, and with more seeds or steps if they are asked for."""
+    from rlkit.cli._environments import read_environment
+    from rlkit.cli._seeds import pool_of, read_experiment
+    from rlkit.config import check_count
+
+    found = read_experiment(folder, _own(name))
+    identity = found.said.identity
+    asked = read_environment(arguments.environment).identity if arguments.environment else identity
+    if not _is_of(found.agent_class, name) or asked != identity:
+        raise CheckpointError(f"{folder}: is an experiment with {found.agent_class.__name__} on {identity}")
+    if arguments.seeds is not None:
+        first = found.seeds[0]
+        found = dataclasses.replace(found, seeds=tuple(range(first, first + check_count("--seeds", arguments.seeds))))
+    found = dataclasses.replace(
+        found,
+        steps=found.steps if arguments.steps is None else check_count("--steps", arguments.steps, at_least=0),
+        eval_every=found.eval_every if arguments.eval_every is None else _interval(arguments.eval_every, found.steps),
+    )
+    pool = pool_of(arguments.workers, arguments.patience, arguments.ray)
+    found.write(folder)
+    return _train_many(found, folder, pool, arguments)
+
+
+def _own(name: str | None) -> type[Agent] | None:
+    """Return the class that `MODULE:CLASS` names, None for a name of rlkit's, or none."""
+    from rlkit.cli._own import load_agent_class
+
+    return None if name is None or ":" not in name else load_agent_class(name)
+
+
+def _is_of(agent_class: type[Agent], name: str | None) -> bool:
+    return name is None or ":" in name or name == agent_class.__name__
 
 
 def _run(
@@ -212,9 +371,11 @@ def _report(
 ) -> None:
     from statistics import fmean, pstdev
 
+    from rlkit.experiments.seeds import truth_in
+
     assert trainer.folder is not None
     name, folder = type(trainer.agent).__name__, trainer.folder.path
-    mean, deviation, truth = fmean(returns), pstdev(returns), _truth_in(folder)
+    mean, deviation, truth = fmean(returns), pstdev(returns), truth_in(folder)
     if as_json:
         found = {"agent": name, "environment": said.identity, "steps": trainer.step, "seconds": round(seconds, 3)}
         found |= {"mean_return": mean, "returns": returns, "truth": truth, "folder": str(folder)}
@@ -225,20 +386,6 @@ def _report(
     if truth:
         print(f"against the exact answer: {', '.join(f'{tag} {error:.3g}' for tag, error in truth.items())}")
     print(f"{folder}: tensorboard --logdir {folder}")
-
-
-def _truth_in(folder: Path) -> dict[str, float]:
-    """Return the latest of each `truth/...` in a run's log."""
-    import csv
-
-    latest: dict[str, float] = {}
-    log = folder / "progress.csv"
-    if not log.is_file():  # a run of no steps
-        return latest
-    with log.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            latest |= {tag[6:]: float(text) for tag, text in row.items() if tag.startswith("truth/") and text}
-    return latest
 
 
 def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
@@ -252,10 +399,17 @@ def _callbacks(judge: Any, steps: int, every: int | None) -> list[Any]:
             if trainer.folder is not None:
                 trainer.folder.write_config({**trainer.folder.read_config(), "steps": steps})
 
+    every = _interval(every, steps)
     if every == 0:
         return [Plan()]
-    every = max(1, steps // MEASUREMENTS) if every is None else every
     return [Plan(), Evaluation(judge, every=every, episodes=EPISODES, picture=False)]  # `_picture` draws the last
+
+
+def _interval(asked: int | None, steps: int) -> int:
+    """Return the steps between evaluations, 0 for none."""
+    from rlkit.config import check_count
+
+    return max(1, steps // MEASUREMENTS) if asked is None else check_count("--eval-every", asked, at_least=0)
 
 
 def _steps(asked: int | None, identity: str) -> int:
@@ -269,6 +423,8 @@ def _learner(name: str) -> Any:
     import rlkit.agents
     from rlkit.agent import Agent
 
+    if (own := _own(name)) is not None:
+        return own
     agent_class = getattr(rlkit.agents, name)
     if not issubclass(agent_class, Agent):
         raise UsageError(f"{name} plans with a model, and learns nothing: rlkit solve ENV")
@@ -285,29 +441,25 @@ def _take_agent(words: list[str]) -> tuple[str | None, list[str]]:
         later = [known[word.lower()] for word in words[1:] if word.lower() in known]
         if later and words[0].lower() not in known:
             raise UsageError(f"{words[0]} is no agent; the agent comes first: rlkit train {later[0]} {words[0]}")
-        return find(words[0]), words[1:]
+        return words[0] if ":" in words[0] else find(words[0]), words[1:]
     for place, word in enumerate(words):
         if word.lower() in known:
             return known[word.lower()], [*words[:place], *words[place + 1 :]]
     return None, words
 
 
-def _defaults(name: str, agent_class: Any, words: Sequence[str]) -> Config:
-    """Return the hyperparameters unless others are said: the preset's, if one was asked for."""
+def _defaults(name: str, agent_class: Any, words: Sequence[str], settings: Settings) -> Config:
+    """Return the hyperparameters unless others are said: the preset's, if one was asked for, and the file's."""
     from rlkit.agents.presets import preset
 
-    asked = _value_of(words, "--preset")
-    if asked is None:
-        defaults: Config = agent_class.Config()
-        return defaults
+    asked = value_of(words, "--preset")
     if asked == ITS_OWN:
-        places = [word for word in words if not word.startswith("-") and word != ITS_OWN]
-        asked = next((place for place in places if _has_preset(name, place)), places[0] if places else "")
-    tuned: Config = agent_class.Config.from_dict(preset(name, asked))
-    return tuned
-
-
-ITS_OWN = "environment"
+        places = [word for word in words if not word.startswith("-") and word != ITS_OWN] or [settings.environment]
+        asked = next((place for place in places if _has_preset(name, place)), places[0])
+    tuned = {} if asked is None else preset(name, asked)
+    given = {field: value for field, value in settings.hyperparameters.items() if field != "features"}
+    defaults: Config = agent_class.Config.from_dict({**tuned, **given})
+    return defaults
 
 
 def _presets_of(agent: str, words: Sequence[str]) -> str:
@@ -325,79 +477,6 @@ def _has_preset(agent: str, name: str) -> bool:
     from rlkit.agents.presets import preset_names
 
     return name in preset_names(agent)
-
-
-def _settle_preset(words: list[str]) -> list[str]:
-    """Give `--preset` without a name the one that means the environment's own."""
-    settled: list[str] = []
-    for word, following in pairwise([*words, "--"]):
-        settled.append(word)
-        if word == "--preset" and following.startswith("-"):
-            settled.append(ITS_OWN)
-    return settled
-
-
-def _spell_out(words: Sequence[str], counts: Sequence[str]) -> list[str]:
-    """Write what counts are said as `1e4` with all its digits.
-
-    Raises:
-        UsageError: one is no whole number.
-    """
-    settled = list(words)
-    for place, word in enumerate(words):
-        if not word.startswith("--") or _name_in(word) not in counts:
-            continue
-        option, equals, said = word.partition("=")
-        if not equals:
-            if place + 1 == len(words) or words[place + 1].startswith("--"):
-                continue  # the value is missing, as tyro will say
-            said = words[place + 1]
-        settled[place + (not equals)] = f"{option}={_digits(option, said)}" if equals else _digits(option, said)
-    return settled
-
-
-def _digits(option: str, said: str) -> str:
-    if said == "None":
-        return said
-    try:
-        return str(int(said))
-    except ValueError:
-        pass
-    try:
-        number = float(said)
-    except ValueError:
-        number = math.nan
-    if not number.is_integer():
-        raise UsageError(f"{option} {said}: expected a whole number")
-    return str(int(number))
-
-
-def _value_of(words: Sequence[str], option: str) -> str | None:
-    for word, following in pairwise([*words, ""]):
-        if word == option:
-            return following
-        if word.startswith(f"{option}="):
-            return word.removeprefix(f"{option}=")
-    return None
-
-
-def _check_names(words: Sequence[str], known: Sequence[str]) -> None:
-    from rlkit.cli._hyperparameters import nearest_option
-
-    for word in words:
-        name = _name_in(word)
-        if word.startswith("--") and name not in (*known, "help") and not (name[:3] == "no-" and name[3:] in known):
-            near = nearest_option(name, known)
-            of, _, field = name.rpartition(".")
-            kind = _value_of(words, f"--{of}") if of in known else None
-            if kind is not None and not (near or "").startswith(f"{of}."):
-                raise UsageError(f"--{name}: {of} {kind} has no {field}")
-            hint = f"did you mean --{near}?" if near else "rlkit train AGENT --help lists them"
-            raise UsageError(f"unknown option {word.split('=')[0]}; {hint}")
-
-
-def _name_in(word: str) -> str:
-    return word.removeprefix("--").split("=")[0].replace("_", "-")
 
 
 def _with(options: Sequence[Any]) -> Any:

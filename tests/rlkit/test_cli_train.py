@@ -292,7 +292,7 @@ def test_mistakes_cost_one_line_and_exit_code_2(capsys, own_folder, words, said)
     ("words", "said"),
     [
         ("nowhere", "nowhere: no such run"),
-        ("strange", "its agent, 'Recorder', is none of rlkit's; in Python, Recorder.load('strange')"),
+        ("strange", "its agent, 'Recorder', is none of rlkit's; name its class, MODULE:Recorder"),
         ("lost", "its environment, 'Corridor', is not one that gymnasium can make; name another"),
         ("lost CartPole-v1", "the agent was made for"),
         ("lost zhao-5x5 --gif a.png", "--gif a.png: the name has to end in .gif"),
