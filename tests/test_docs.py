@@ -1,8 +1,9 @@
 """The documentation says what is so: its code runs and prints what it is said to, and no public name is missing.
 
 A page's blocks run top to bottom, as one reader would run them: Python in one namespace, `rlkit ...` and `python FILE`
-as commands, all in one folder. A block with a title is a file. A `text` block with the title "output" is what the block
-before it prints, "..." standing for anything. A comment on the line before a block says what is special about it:
+as commands, all in one folder. A block whose title is a file name is that file. A `text` block with the title "output"
+is what the block before it prints, "..." standing for anything. A comment on the line before a block says what is
+special about it:
 
     <!-- test: slow -->              over five seconds: runs with -m slow
     <!-- test: needs quantecon -->   runs where that is installed
@@ -39,7 +40,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 MARK = re.compile(r"<!-- test: (.+?) -->")
-TITLE = re.compile(r'title="([^"]+)"')
+FILE = re.compile(r'title="([\w./]+\.(?:py|toml)|output)"')
 NOT_OURS = ("pip", "tensorboard", "mkdocs", "ray")  # commands that a test has no business with
 
 
@@ -62,7 +63,7 @@ class Block(NamedTuple):
 def blocks(page: str) -> list[Block]:
     text, found = (DOCS / page).read_text(encoding="utf-8"), []
     for match in BLOCK.finditer(text):
-        title = TITLE.search(match["options"])
+        title = FILE.search(match["options"])
         code, line = textwrap.dedent(match["code"]), text.count("\n", 0, match.start("code"))
         found.append(Block(match["language"], title[1] if title else "", code, line, MARK.findall(match["marks"])))
     return found
