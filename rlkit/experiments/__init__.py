@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlkit.experiments.pool import Outcome, Pool, Tell
 from rlkit.experiments.processes import ProcessPool
-from rlkit.experiments.search import Between, OneOf
+from rlkit.experiments.search import Between, OneOf, default_space, search_space
 from rlkit.experiments.seeds import SeedPlan, SeedRun, run_seeds
 from rlkit.experiments.sweeps import Sweep, Trial, sweep
 
@@ -19,6 +19,8 @@ __all__ = [
     "Sweep",
     "Tell",
     "Trial",
+    "default_space",
     "run_seeds",
+    "search_space",
     "sweep",
 ]

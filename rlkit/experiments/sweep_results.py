@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlkit.experiments.search import Between, label_of, value_of
+from rlkit.experiments.search import Between, label_of
 from rlkit.experiments.sweeps import Sweep, Trial, read_description
 from rlkit.files import write_whole
 
@@ -45,14 +45,15 @@ def write_pictures(found: Sweep) -> None:
 def best_toml(found: Sweep, best: Trial, steps: int) -> str:
     """Return a trial's hyperparameters, all that differ from the agent's own, as `rlkit train --config` reads them."""
     config, environment = found.config_of(best), read_description(found.directory)["environment"]
-    own, named = found.agent.Config().to_dict(), dict.fromkeys(found.space)
-    given = {name: value for name, value in config.to_dict().items() if value != own[name]}
-    given |= {name: value_of(config, name) for name in named if "." not in name}
-    lines = [f"# Trial {best.number} of {len(found.trials)}: {found.metric} {best.value:.6g}"]
-    lines += [f"# the mean of {len(best.values)} seeds." if len(best.values) > 1 else "# of one seed."]
-    lines.append(f"environment = {json.dumps(environment['id'])}")
+    own = found.agent.Config().to_dict()
+    given = {name: value for name, value in config.to_dict().items() if value != own[name] or name in found.space}
+    seeds = "one seed" if len(best.values) == 1 else f"the mean of {len(best.values)} seeds"
+    lines = [f"# Trial {best.number} of {len(found.trials)}: {found.metric} {best.value:.6g}, {seeds}."]
+    lines += [f"environment = {_toml(environment['id'])}"]
+    lines += [f"env_kwargs = {_toml(environment['arguments'])}"] if environment["arguments"] else []
     lines += [f"steps = {steps}", "", f"[{found.agent.__name__}]"]
-    lines += [f"{name} = {_toml(value)}" for name, value in given.items() if value is not None]
+    for name, value in given.items():
+        lines.append(f"# {name} is none, which TOML cannot say" if value is None else f"{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 
 
