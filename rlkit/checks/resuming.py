@@ -62,8 +62,12 @@ def check_resume_is_exact(subject: EnvironmentSubject) -> None:
 
 
 def _run(rewind: Rewind, actions: list[Any]) -> tuple[Any, float, int, bool]:
-    """Take actions until one is not an episode's last; return the last observation, the return, and where that is."""
-    observation, _ = rewind.reset(0)
+    """Take actions until one is not an episode's last; return the last observation, the return, and where that is.
+
+    The first episode, whose seed would be known, is given up at once.
+    """
+    rewind.reset(0)
+    observation, _ = rewind.reset(None)
     total, taken, over = 0.0, 0, False
     while taken < BEFORE or (over and taken < len(actions) // 2):
         if over:
