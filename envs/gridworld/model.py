@@ -15,6 +15,7 @@ from rlkit.envs.gridworld.layout import Layout
 from rlkit.envs.gridworld.solver import Ground, LargeGrid, SmallGrid
 
 if TYPE_CHECKING:
+    from rlkit.envs.gridworld.bands import BandPart
     from rlkit.mdp import FiniteMDP
 
 _SMALL = 4096
@@ -149,6 +150,20 @@ class GridModel:
     @cached_property
     def _listed(self) -> SmallGrid | None:
         return SmallGrid(self) if self._codes.size <= _SMALL else None
+
+    def divide(self, blocks: int) -> list[BandPart]:
+        """Cut the grid into bands of rows for `rlkit.distributed.value_iteration`.
+
+        Raises:
+            ConfigError: for more bands than there are rows.
+        """
+        from rlkit.envs.gridworld.bands import divide
+
+        return divide(self.ground, self.layout.grid.codes, blocks)
+
+    def prove(self, low: float, high: float, largest: float, gamma: float) -> tuple[float, float, bool]:
+        """Turn what one synchronous sweep of all bands would change into a shift and a bound; see `Ground.prove`."""
+        return self.ground.prove(low, high, largest, gamma)
 
     @property
     def ground(self) -> Ground:

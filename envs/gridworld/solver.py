@@ -217,6 +217,7 @@ class LargeGrid:
         self.pieces = np.empty(self.n_tiles * tiles.CELLS, dtype=np.uint8)
         large.cut(self.codes, self.pieces)
         self._list_items()
+        self.pace = _SURE if self.rule == tiles.DETERMINISTIC else _LISTED if len(self.items.own) else _SLIPPING
 
     def _list_items(self) -> None:
         ground = self.ground
@@ -307,11 +308,10 @@ class LargeGrid:
     ) -> int:
         """Sweep tiles that have heard of more than `threshold`; return how many sweeps of tiles that took."""
         a, b = (gamma * weight for weight in self.weights)
-        pace = _SURE if self.rule == tiles.DETERMINISTIC else _LISTED if len(self.items.own) else _SLIPPING
         used = large.settle(
             x, self.pieces, self.walled, self.across, unheard, *self.items, self.hearing_first, self.hearing,
             self.kind, self.tables, self.rewards, self.rule, self.uniform, self.moves, a, b, *self.bump, gamma,
-            threshold, *pace, budget, _aligned(tiles.SIZE), _aligned(tiles.SIZE),
+            threshold, *self.pace, budget, _aligned(tiles.SIZE), _aligned(tiles.SIZE),
         )  # fmt: skip
         return int(used)
 
