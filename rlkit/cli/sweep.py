@@ -7,22 +7,22 @@ import functools
 import json as json_format
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import tyro
 
 from rlkit.cli import UsageError, parsed
-from rlkit.errors import CheckpointError, ConfigError
+from rlkit.cli._words import ITS_OWN, settle_preset, settle_ray, spell_out
+from rlkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
     from rlkit.cli._environments import EnvironmentSaid
-    from rlkit.experiments import Pool, Sweep, Trial
+    from rlkit.experiments import Sweep, Trial
 
 LISTED = 5  # trials
-LOCAL, ITS_OWN = "local", "environment"  # what --ray and --preset mean with nothing behind them
 
 _Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...", help_behavior_hint="(default: none)")]
 
@@ -72,7 +72,10 @@ class Arguments:
     """Trials at once; None: as many as there are cores."""
 
     ray: Annotated[str | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
-    """Run on a Ray cluster; without an address, on one that is started here."""
+    """Run on the Ray cluster at ADDRESS, or with a Ray of this machine's own."""
+
+    patience: float = 600.0
+    """Seconds without a word after which a trial counts as hung, and is ended."""
 
     sampler: str | None = None
     """Who proposes: tpe, random or grid; None: tpe."""
@@ -108,7 +111,8 @@ class Arguments:
     """Print one JSON object and nothing else."""
 
 
-_OF_RESUMED = ("trials", "workers", "ray", "json")
+_OF_RESUMED = ("trials", "workers", "ray", "patience", "json")
+_COUNTS = ("trials", "steps", "seeds", "seed", "workers", "measurements", "episodes")
 _OF_FILE = ("trials", "steps", "seeds", "sampler", "pruner", "metric", "direction", "measurements", "episodes", "seed")
 
 
@@ -119,15 +123,15 @@ def understand(words: list[str]) -> Callable[[], int] | None:
         UsageError: they make no sense.
     """
     name = words[0] if words and not words[0].startswith("-") else None
-    settled = _settled(words if name is None else words[1:], {"--ray": LOCAL, "--preset": ITS_OWN})
+    settled = spell_out(settle_ray(settle_preset(words if name is None else words[1:])), _COUNTS)
     arguments = parsed(Arguments, "sweep AGENT", settled)
     if arguments is None:
         return None
     if arguments.resume is not None:
-        return functools.partial(_go_on, arguments, None if name is None else _agent_class(name))
+        return functools.partial(_go_on, arguments, name)
     said = _read(arguments.config)
     name = name or said.get("agent")
-    if name is None:
+    if not isinstance(name, str):
         raise UsageError("no agent is named: rlkit sweep AGENT ENV, such as rlkit sweep DQN CartPole-v1")
     return functools.partial(_begin, arguments, _agent_class(name), said)
 
@@ -154,18 +158,16 @@ def _begin(arguments: Arguments, agent: type[Agent], said: Mapping[str, Any]) ->
         return _run(arguments, agent, env, folder, search=search, hyperparameters=hyperparameters, **settings)
 
 
-def _go_on(arguments: Arguments, agent: type[Agent] | None) -> int:
+def _go_on(arguments: Arguments, name: str | None) -> int:
     """Go on with a sweep."""
     from rlkit.cli._environments import environment_of
+    from rlkit.cli._runs import agent_class_of
     from rlkit.experiments.sweeps import read_description
 
     folder = arguments.resume
     assert folder is not None
     said = read_description(folder)
-    if agent is None:
-        agent = _known_agent(said.get("agent"), folder)
-    if agent.__name__ != said.get("agent"):
-        raise CheckpointError(f"{folder}: is a sweep of {said.get('agent')}, not of {agent.__name__}")
+    agent = agent_class_of(said, folder, None if name is None else _agent_class(name))
     given = [name for name in _given(arguments) if name not in (*_OF_RESUMED, "resume")]
     if given:
         options = ", ".join(f"--{name}" for name in _OF_RESUMED)
@@ -180,8 +182,12 @@ def _go_on(arguments: Arguments, agent: type[Agent] | None) -> int:
 
 def _run(arguments: Arguments, agent: type[Agent], env: EnvironmentSaid, folder: Path, **settings: Any) -> int:
     """Do what is left of a sweep, and say what came of it; return the exit code."""
+    from rlkit.cli._seeds import pool_of
     from rlkit.experiments import sweep
 
+    if arguments.ray is not None and arguments.workers is not None:
+        raise UsageError(f"--workers {arguments.workers}: with --ray, the cluster says how many trials run at once")
+    pool = pool_of(arguments.workers, arguments.patience, arguments.ray)
     with _Bar(settings.get("trials", 50)) as bar:
         try:
             found = sweep(
@@ -189,7 +195,7 @@ def _run(arguments: Arguments, agent: type[Agent], env: EnvironmentSaid, folder:
                 _Making(env),
                 settings.pop("search") or None,
                 directory=folder,
-                pool=_pool(arguments),
+                pool=pool,
                 evaluate_in=_Making(env, limited=True),
                 on_trial=bar.show,
                 **settings,
@@ -240,17 +246,6 @@ class _Bar:
         self.bar.close()
 
 
-def _pool(arguments: Arguments) -> Pool:
-    if arguments.ray is None:
-        from rlkit.experiments import ProcessPool
-
-        return ProcessPool(arguments.workers)
-    from rlkit.experiments.ray_pool import RayPool
-
-    pool: Pool = RayPool(None if arguments.ray == LOCAL else arguments.ray, workers=arguments.workers)
-    return pool
-
-
 def _hyperparameters(
     arguments: Arguments, agent: type[Agent], env: EnvironmentSaid, said: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -262,7 +257,7 @@ def _hyperparameters(
     tuned: dict[str, Any] = {}
     name = arguments.preset or said.get("preset")
     if name is not None:
-        tuned = preset(agent.__name__, env.name if name == ITS_OWN else name)
+        tuned = preset(agent.__name__, env.identity if name == ITS_OWN else name)
     config = agent.Config.from_dict({**tuned, **said.get(agent.__name__, {})})
     given = {name: read_value(text) for name, text in (_pair("--set", text) for text in arguments.set)}
     values = with_values(config, given).to_dict()
@@ -287,7 +282,8 @@ def _as_text(found: Sweep, env: EnvironmentSaid, folder: Path) -> str:
         shares = [f"{name} {share:.0%}" for name, share in found.importances.items()]
         lines.append(f"what matters: {', '.join(shares)}")
     lines += [f"trial {trial.number} {trial.state}: {trial.error}" for trial in lost]
-    train = f": rlkit train {found.agent.__name__} {env.name} --config {folder / 'best.toml'} --seeds 10"
+    own = "" if found.agent.__module__.startswith("rlkit.") else f"{found.agent.__module__}:{found.agent.__name__} "
+    train = f": rlkit train {own}--config {folder / 'best.toml'} --seeds 10"
     return "\n".join([*lines, f"{folder}{train if found.best is not None else ''}"])
 
 
@@ -345,38 +341,17 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 def _agent_class(name: str) -> type[Agent]:
     """Return the class of a name, rlkit's or `MODULE:CLASS`."""
-    from rlkit.cli._own import load_agent_class
     from rlkit.cli.agents import find
     from rlkit.cli.train import _learner
 
-    if ":" in name:
-        return load_agent_class(name)
-    agent_class: type[Agent] = _learner(find(name))
+    agent_class: type[Agent] = _learner(name if ":" in name else find(name))
     return agent_class
-
-
-def _known_agent(name: Any, folder: Path) -> type[Agent]:
-    from rlkit.cli._runs import agent_class_of
-
-    return agent_class_of({"agent": name}, folder)
 
 
 def _preset_steps(identity: str) -> int | None:
     from rlkit.agents.presets import preset_steps
 
     return preset_steps(identity)
-
-
-def _settled(words: Sequence[str], without_value: Mapping[str, str]) -> list[str]:
-    """Give options that may stand without a value the one that is meant; write `1e4` with all its digits."""
-    from rlkit.cli.train import _spell_out
-
-    settled: list[str] = []
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
-        settled.append(word)
-        if word in without_value and following.startswith("-"):
-            settled.append(without_value[word])
-    return _spell_out(settled, ("trials", "steps", "seeds", "seed", "workers", "measurements", "episodes"))
 
 
 def _short(value: Any) -> str:

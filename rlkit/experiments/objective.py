@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rlkit.callbacks import Callback
-from rlkit.errors import ConfigError, Diverged
+from rlkit.errors import CheckpointError, ConfigError, Diverged
 from rlkit.experiments.pool import Tell, sentence_of
 from rlkit.experiments.seeds import ERROR
+from rlkit.files import FolderLock
 
 if TYPE_CHECKING:
     import gymnasium
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rlkit.agent import Agent
     from rlkit.trainer import Trainer
 
+LAST_WORDS = 60.0  # seconds that a run whose sweep was killed has to end
 MakeEnv: TypeAlias = "Callable[[], gymnasium.Env[Any, Any]]"
 
 
@@ -98,6 +101,7 @@ class Objective:
         agent = self.agent.for_env(env, seed=self.seeds[place], **trial.hyperparameters)
         watchers = [*self._measurements(), report]
         folder = trial.directory / f"seed_{self.seeds[place]}"
+        _wait_for(folder)
         trainer = Trainer(agent, env, callbacks=watchers, directory=folder, keep_checkpoints=1, progress=False)
         trainer.resume(or_begin=True)
         trainer.run(max(self.steps - trainer.step, 0))
@@ -121,6 +125,19 @@ class Objective:
 
             return [TruthCallback(every=self.every)]
         return []
+
+
+def _wait_for(folder: Path) -> None:
+    """Let the same run of a sweep that was killed notice that nobody listens to it any more, and end."""
+    lock, by = FolderLock(folder), time.monotonic() + LAST_WORDS
+    while time.monotonic() < by:
+        try:
+            lock.acquire()
+        except CheckpointError:
+            time.sleep(0.1)
+        else:
+            lock.release()
+            return
 
 
 class Report(Callback):
