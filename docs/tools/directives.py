@@ -8,6 +8,7 @@ A line of a page that holds nothing but one of these comments becomes what it na
     <!-- file: benchmarks/README.md -->                     a Markdown file, one level of headings as it is
     <!-- example: 01_solve_a_grid -->                       an example: its promise, its picture, its result, its code
     <!-- command: rlkit train --help -->                    what a command prints
+    <!-- checks: agent_checks -->                           a table of what `rlkit.checks` looks at
 
 A name that does not exist stops the build.
 """
@@ -27,7 +28,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parents[2]
-DIRECTIVE = re.compile(r"^<!-- (source|file|example|command): (.+?) -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks): (.+?) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
 
@@ -39,7 +40,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         kind, what = found.groups()
         try:
             return FILLED[kind](what)
-        except (LookupError, OSError) as error:
+        except (LookupError, AttributeError, OSError) as error:
             raise PluginError(f"{page.file.src_path}: <!-- {kind}: {what} -->: {error}") from error
 
     return DIRECTIVE.sub(fill, markdown)
@@ -133,4 +134,21 @@ def command(line: str) -> str:
     return f"```text\n{printed.getvalue().strip()}\n```"
 
 
-FILLED: dict[str, Callable[[str], str]] = {"source": source, "file": file, "example": example, "command": command}
+def checks(which: str) -> str:
+    """Return a table of checks with the first sentence of what each says it looks at."""
+    import rlkit.checks
+
+    rows = ["| check | |", "|---|---|"]
+    for check in getattr(rlkit.checks, which)():
+        promise = (check.__doc__ or "").partition("\n")[0].replace("|", "\\|")
+        rows.append(f"| `{check.__name__}` | {promise} |")
+    return "\n".join(rows)
+
+
+FILLED: dict[str, Callable[[str], str]] = {
+    "source": source,
+    "file": file,
+    "example": example,
+    "command": command,
+    "checks": checks,
+}
