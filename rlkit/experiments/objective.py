@@ -75,6 +75,10 @@ class Objective:
     every: int
     episodes: int
 
+    def folder_of(self, trial: TrialRun) -> Path:
+        """Return the folder of a trial."""
+        return trial.directory
+
     def __call__(self, trial: TrialRun, tell: Tell) -> TrialEnd:
         """Do what is left of a trial."""
         values = list(trial.done)
