@@ -135,7 +135,7 @@ def pool_of(workers: int | None, patience: float, ray: str | None) -> Pool:
         raise UsageError("--ray: Ray is not installed (pip install rlkit[ray])") from None
     from rlkit.experiments.ray_pool import RayPool
 
-    pool: Pool = RayPool(None if ray == LOCAL else ray)
+    pool: Pool = RayPool(None if ray == LOCAL else ray, workers=workers, patience=patience)
     return pool
 
 

@@ -55,7 +55,7 @@ class Arguments:
     """Train so many agents, each with a seed and a folder of its own; None: a single one, in this process."""
 
     workers: int | None = None
-    """How many of --seeds at once; None: as many as there are cores."""
+    """How many of --seeds at once; None: as many as there are cores, or with --ray CPUs in the cluster."""
 
     ray: Annotated[str | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
     """Train on the Ray cluster at ADDRESS, or with a Ray of this machine's own."""
@@ -185,10 +185,8 @@ def _check_said(arguments: Any, named: str) -> None:
         )
     if not arguments.environment:
         raise UsageError(f"no environment is named: rlkit train {named} ENV, such as rlkit train DQN CartPole-v1")
-    if arguments.seeds is None and arguments.workers is not None:
+    if arguments.seeds is None and arguments.ray is None and arguments.workers is not None:
         raise UsageError(f"--workers {arguments.workers}: is how many of --seeds train at once, so say --seeds too")
-    if arguments.ray is not None and arguments.workers is not None:
-        raise UsageError(f"--workers {arguments.workers}: with --ray, the cluster says how many train at once")
 
 
 def _understand_resume(name: str | None, words: list[str]) -> Callable[[], int | None] | None:

@@ -19,7 +19,7 @@ from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, sentence_of
 GRACE = 30.0  # seconds from SIGTERM, upon which a run writes its checkpoint, to SIGKILL
 LAST_WORDS = 10.0  # seconds from a run's result to its process's end
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-SHARED = ("rlkit.trainer", "rlkit.evaluation", "rlkit.agents", "rlkit.experiments.processes")  # loaded once for all
+SHARED = ("rlkit.trainer", "rlkit.evaluation", "rlkit.experiments.seeds")  # loaded once for all, as what is here is
 
 
 class ProcessPool:
@@ -236,7 +236,8 @@ def _context(threads: int) -> Any:
     if threads > 1 or not sys.platform.startswith("linux"):  # the server's BLAS has one thread, once and for all
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*SHARED, *(name for name in ("torch",) if name in sys.modules)])
+    loaded = [name for name in sys.modules if name == "torch" or name.startswith("rlkit.")]
+    context.set_forkserver_preload([*SHARED, *loaded])
     return context
 
 
