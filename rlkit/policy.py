@@ -191,7 +191,8 @@ class Policy:
         """Rebuild what `save` saved; no code from the file is ever run.
 
         Args:
-            path: a file, a run's checkpoint, or a run's folder, whose newest checkpoint is then taken.
+            path: a file, a run's checkpoint (`RUN/checkpoints/best.npz` is the one that was evaluated best), or a run's
+                folder, whose newest checkpoint is then taken.
 
         Raises:
             CheckpointError: not a checkpoint, damaged, or of another class.
@@ -215,7 +216,7 @@ class Planner(Policy):
     """Finds its policy from a model, and never sees an environment.
 
     Attributes:
-        solution: what the last `plan` found; None before it.
+        solution: what the last `plan` found; None before it. It is not saved: keep what `act` needs elsewhere.
     """
 
     solution: Solution | None = None
@@ -227,6 +228,10 @@ class Planner(Policy):
             numbers to log.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it plans: define plan()")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what can be saved: everything but the solution, which holds on to the model."""
+        return {name: value for name, value in super().__getstate__().items() if name != "solution"}
 
 
 def made_by_setup(attributes: Mapping[str, Any]) -> dict[str, str]:

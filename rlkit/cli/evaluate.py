@@ -21,6 +21,7 @@ def run(
     seed: int = 0,
     agent: Annotated[str | None, tyro.conf.arg(metavar="MODULE:CLASS")] = None,
     env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
+    best: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     gif: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
@@ -33,6 +34,7 @@ def run(
         seed: of the first episode.
         agent: the class of the run's agent, where that is none of rlkit's.
         env_kwargs: arguments of the environment, in place of the run's.
+        best: take the checkpoint that was evaluated best while it learnt, not the newest.
         gif: write the first episode as an animation.
         json: print one JSON object and nothing else.
     """
@@ -48,7 +50,9 @@ def run(
     if gif is not None and gif.suffix.lower() != ".gif":
         raise ConfigError(f"--gif {gif}: the name has to end in .gif")
     folder = run_of(run)
-    learnt = load_agent(run, read_run(folder), None if agent is None else load_agent_class(agent))
+    learnt = load_agent(
+        _best_of(folder) if best else run, read_run(folder), None if agent is None else load_agent_class(agent)
+    )
     said = environment_of(read_run(folder), folder) if environment is None else read_environment(environment)
     said = said.with_arguments(env_kwargs)
     env = said.make(limited=True, render_mode=None if gif is None else "rgb_array")
@@ -58,6 +62,21 @@ def run(
     found = evaluate(learnt, env, episodes=episodes, seed=seed)
     env.close()
     print(_as_json(learnt, said.identity, found, gif) if json else _report(learnt, said.name, found, gif))
+
+
+def _best_of(run: Path) -> Path:
+    """Return the checkpoint of a run that was evaluated best.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from rlkit.errors import CheckpointError
+    from rlkit.run import RunFolder
+
+    path = RunFolder(run).best
+    if not path.is_file():
+        raise CheckpointError(f"{run}: keeps no best checkpoint; its agent was never evaluated while it learnt")
+    return path
 
 
 def _film(agent: Policy, env: Any, seed: int, path: Path) -> None:

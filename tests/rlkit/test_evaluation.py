@@ -168,3 +168,20 @@ def test_a_picture_that_cannot_be_drawn_or_written_costs_a_warning(tmp_path):
             trainer.run(20)
         assert len(warned) == 1
         assert trainer.step == 20
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_agent_that_was_evaluated_best_is_kept_unless_it_is_not_wanted(tmp_path, keep):
+    class Waning(Corridor):
+        """Pays less with every episode."""
+
+        def reset(self, **keywords):
+            self.reward -= 1
+            return super().reset(**keywords)
+
+    watch = Evaluation(Waning(5), every=10, episodes=1, keep_best=keep)
+    trainer = Trainer(QLearning.for_env(Corridor(5), seed=0), Corridor(5), callbacks=[watch], directory=tmp_path)
+    trainer.run(30)
+    assert trainer.folder.best.exists() == keep
+    if keep:
+        assert QLearning.load(trainer.folder.best).visits.sum() == 10

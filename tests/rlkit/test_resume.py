@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import random
-import signal
-import time
-import warnings
+import json
 
 import gymnasium
 import numpy as np
@@ -15,9 +11,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import rlkit
-from rlkit import CheckpointError, Trainer
+from rlkit import Callback, CheckpointError, Trainer, checkpoint
 from rlkit.agents import QLearning
+from rlkit.cli import main
 from rlkit.envs import GridWorld
+from rlkit.evaluation import evaluate
+from rlkit.run import RunFolder
 from tests.rlkit.helpers import Corridor, Drift, Recorder
 
 MAP = "S . . # .\n. X . . .\n. . . X G"
@@ -113,53 +112,6 @@ def test_an_environment_of_vectors_is_repeated(tmp_path):
     assert all((a.action == b.action).all() for a, b in zip(*ends, strict=True))
 
 
-def newest_step(folder):
-    return max((int(path.stem.removeprefix("step_")) for path in folder.glob("checkpoints/step_*.npz")), default=-1)
-
-
-def run_until_killed(world, folder, steps, dice):
-    """Train in a forked child, kill it shortly after its first or second checkpoint; say if it was done before."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            env = world()
-            agent = QLearning.for_env(env, seed=0, exploration_fraction=0.5, learning_rate_power=0.6)
-            rlkit.train(agent, env, steps=steps, directory=folder, resume=True, checkpoint_every=10)
-            code = 0
-        finally:
-            os._exit(code)
-    goal = newest_step(folder) + 10 * dice.randint(1, 2)
-    while newest_step(folder) < goal and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        time.sleep(0.001)
-    time.sleep(dice.uniform(0, 0.008))
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return not os.WIFSIGNALED(status)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its children")
-@pytest.mark.parametrize("world", [frozen_lake, slippery_grid])
-def test_a_run_that_is_killed_at_random_moments_ends_like_one_that_is_not(tmp_path, world):
-    steps, dice = 300, random.Random(0)
-    folder = tmp_path / "run"
-    kills = 0
-    while not run_until_killed(world, folder, steps, dice):
-        kills += 1
-        assert kills < 200
-    resumed = trainer_of(world, folder, fraction=0.5)
-    assert resumed.resume() == steps
-    straight = trainer_of(world, fraction=0.5)
-    straight.run(steps)
-    assert fingerprint(resumed) == fingerprint(straight)
-    assert kills >= 5
-    rows = (folder / "progress.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows] == ["step", "300"]
-
-
 def test_after_resuming_each_step_is_logged_once(tmp_path):
     trainer = trainer_of(slippery_grid, tmp_path / "run", log_every=10, checkpoint_every=25)
     trainer.run(100)
@@ -189,6 +141,56 @@ def test_an_unreadable_checkpoint_is_named_and_the_one_before_is_used(tmp_path):
         assert again.resume() == 200
     assert before.exists()
     assert not list(newest.parent.glob(".*"))
+
+
+def test_what_cannot_be_read_does_not_count_among_those_that_are_kept(tmp_path):
+    trainer_of(slippery_grid, tmp_path / "run", checkpoint_every=100).run(300)
+    damaged = RunFolder(tmp_path / "run").checkpoint_of(300)
+    damaged.write_bytes(b"rubbish")
+    again = trainer_of(slippery_grid, tmp_path / "run", checkpoint_every=40, keep_checkpoints=1)
+    with pytest.warns(UserWarning, match="is not a checkpoint"):
+        again.resume()
+    again.run(50)
+    assert again.folder.saved() == [damaged, again.folder.checkpoint_of(250)]
+
+
+class Scored(Callback):
+    """Calls the agent as good as a list says, every ten steps."""
+
+    every = 10
+
+    def __init__(self, *scores):
+        self.scores, self.kept = scores, []
+
+    def on_every(self, trainer):
+        self.kept.append(trainer.keep_best(self.scores[trainer.step // 10 - 1]))
+
+
+def test_the_best_agent_is_kept_the_first_of_those_that_are_alike(tmp_path):
+    scored = Scored(float("nan"), 1.0, 3.0, 2.0, 3.0, float("nan"))
+    trainer = trainer_of(slippery_grid, tmp_path / "run", callbacks=[scored], checkpoint_every=10, keep_checkpoints=1)
+    trainer.run(60)
+    assert scored.kept == [False, True, True, False, False, False]
+    best = checkpoint.load(trainer.folder.best)
+    assert (best.trainer["step"], best.trainer["best"]) == (30, {"tuple": [3.0, 30]})
+    assert QLearning.load(trainer.folder.best).visits.sum() == 30
+    assert QLearning.load(tmp_path / "run").visits.sum() == 60  # the newest
+    assert len(trainer.folder.saved()) == 1
+
+
+def test_a_resumed_run_remembers_how_good_the_best_was(tmp_path):
+    trainer_of(slippery_grid, tmp_path / "run", callbacks=[Scored(5.0)]).run(10)
+    scored = Scored(5.0, 4.0, 6.0)
+    again = trainer_of(slippery_grid, tmp_path / "run", callbacks=[scored])
+    again.resume()
+    again.run(20)
+    assert scored.kept == [False, True]
+
+
+def test_without_a_folder_no_best_is_kept_but_told(tmp_path):
+    scored = Scored(1.0, 0.0)
+    trainer_of(slippery_grid, callbacks=[scored]).run(20)
+    assert scored.kept == [True, False]
 
 
 def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path):
@@ -285,3 +287,20 @@ def test_a_run_says_what_it_was(tmp_path):
     assert (config["agent"], config["environment"]["id"], config["seed"]) == ("QLearning", "FrozenLake-v1", 0)
     assert config["hyperparameters"]["learning_rate_power"] == 0.6
     assert config["versions"]["numpy"] == np.__version__
+
+
+def test_the_best_checkpoint_is_evaluated_where_it_is_asked_for(tmp_path, capsys):
+    trainer = trainer_of(slippery_grid, tmp_path / "run", callbacks=[Scored(1.0, 0.0)])
+    trainer.run(20)
+    (tmp_path / "grid.toml").write_text(f'map = """\n{MAP}\n"""\nmax_steps = 9\n')
+    words = ["evaluate", str(tmp_path / "run"), str(tmp_path / "grid.toml"), "--json", "--episodes", "2"]
+    found = []
+    for more in ([], ["--best"]):
+        assert main([*words, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out)["returns"])
+    expected = (QLearning.load(path) for path in (trainer.folder.path, trainer.folder.best))
+    world = GridWorld.load(tmp_path / "grid.toml")
+    assert found == [[episode.reward for episode in evaluate(agent, world, episodes=2)] for agent in expected]
+    trainer.folder.best.unlink()
+    assert main([*words, "--best"]) == 2
+    assert "keeps no best checkpoint" in capsys.readouterr().err
