@@ -20,6 +20,7 @@ import pkgutil
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -52,6 +53,10 @@ class Block(NamedTuple):
     marks: list[str]
 
     @property
+    def is_file(self) -> bool:
+        return self.title not in ("", "output")
+
+    @property
     def is_slow(self) -> bool:
         return "slow" in self.marks
 
@@ -78,12 +83,15 @@ def run_command(words: list[str]) -> None:
             runpy.run_path(words[1], run_name="__main__")
         finally:
             sys.argv = before
+    elif words[0] == "pytest":
+        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
     else:
         assert words[0] in NOT_OURS, f"{shlex.join(words)} is not something that a test runs"
 
 
 def run(block: Block, page: str, namespace: dict[str, object]) -> None:
-    if block.title:
+    if block.is_file:
         Path(block.title).write_text(block.code, encoding="utf-8")
     elif block.language == "python":
         exec(compile("\n" * block.line + block.code, str(DOCS / page), "exec"), namespace)
@@ -133,6 +141,13 @@ def test_the_code_of_a_page_runs(page, reader):
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.is_slow for block in blocks(page))])
 def test_the_slow_code_of_a_page_runs_too(page, reader):
     walk(page, slow=True)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(block.is_file for block in blocks(page))])
+def test_every_file_of_a_page_is_used_by_a_block_of_it(page):
+    for file in (block for block in blocks(page) if block.is_file):
+        name = re.compile(rf"\b{re.escape(file.title.removesuffix('.py'))}\b")
+        assert any(name.search(block.code) for block in blocks(page) if block is not file), file.title
 
 
 def public_packages() -> list[ModuleType]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import os
 import re
 import shlex
 import textwrap
@@ -28,6 +29,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 96  # of what a command prints
 DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks): (.+?) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
@@ -128,10 +130,21 @@ def command(line: str) -> str:
     program, *arguments = shlex.split(line)
     if program != "rlkit":
         raise LookupError("only rlkit's own commands are shown")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        main(arguments)
-    return f"```text\n{printed.getvalue().strip()}\n```"
+    printed, before = io.StringIO(), os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(WIDTH)
+    try:
+        with contextlib.redirect_stdout(printed):
+            code = main(arguments)
+    finally:
+        os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+    if code != 0:
+        raise LookupError("the command fails")
+    lines = [
+        part
+        for line in printed.getvalue().splitlines()
+        for part in textwrap.wrap(line, WIDTH, drop_whitespace=len(line) > WIDTH) or [""]
+    ]
+    return "\n".join(["```text", *(lines if "--help" in arguments else printed.getvalue().splitlines()), "```"])
 
 
 def checks(which: str) -> str:
