@@ -74,10 +74,6 @@ class BellmanPlanner(Planner):
             raise RlkitError(f"{type(self).__name__} has no policy yet: call plan(model) first")
         return int(self.policy[observation - self.observation_space.start] + self.action_space.start)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what can be saved: everything but the solution, which holds on to the model."""
-        return {name: value for name, value in super().__getstate__().items() if name != "solution"}
-
 
 class ValueIteration(BellmanPlanner):
     """Applies the Bellman optimality operator until its error bound is small (Bellman 1957)."""

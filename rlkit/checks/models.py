@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from rlkit.checks.environment_subject import EnvironmentSubject
 from rlkit.checks.frequencies import first_unlikely
-from rlkit.checks.running import CheckFailed, CheckSkipped
+from rlkit.checks.running import CheckFailed, CheckSkipped, sentence_of
 from rlkit.checks.walks import global_generators
-from rlkit.errors import RlkitError
 from rlkit.mdp import FiniteMDP
 
 TRIES = 20_000
@@ -171,9 +170,9 @@ def check_model_starts(subject: EnvironmentSubject) -> None:
     if found is None:
         return
     if found.outcome is None:
-        raise CheckFailed(f"{found.tries} episodes, taken together, do not begin as initial_state_distrib says")
+        raise CheckFailed(f"taken together, {found.tries} episodes do not begin as initial_state_distrib says")
     raise CheckFailed(
-        f"{found.times} of {found.tries} episodes begin in state {found.outcome}, whose initial_state_distrib is "
+        f"of {found.tries} episodes {found.times} begin in state {found.outcome}, whose initial_state_distrib is "
         f"{found.probability:.6g}"
     )
 
@@ -197,8 +196,8 @@ def _model(subject: EnvironmentSubject) -> FiniteMDP:
     if "mdp" not in subject.remembered:
         try:
             mdp = FiniteMDP.from_gymnasium(env)
-        except RlkitError as error:
-            raise CheckFailed(f"the model is no finite MDP: {error}") from error
+        except Exception as error:
+            raise CheckFailed(f"no finite MDP can be made of the model: {sentence_of(error)}") from error
         if (mdp.n_states, mdp.n_actions) != sizes:
             raise CheckFailed(
                 f"the model has (states, actions) = {(mdp.n_states, mdp.n_actions)}, the spaces have {sizes}"
