@@ -281,7 +281,9 @@ def _as_text(found: Sweep, env: EnvironmentSaid, folder: Path) -> str:
     if found.importances:
         shares = [f"{name} {share:.0%}" for name, share in found.importances.items()]
         lines.append(f"what matters: {', '.join(shares)}")
-    lines += [f"trial {trial.number} {trial.state}: {trial.error}" for trial in lost]
+    for state, error in dict.fromkeys((trial.state, trial.error) for trial in lost):
+        numbers = [str(trial.number) for trial in lost if (trial.state, trial.error) == (state, error)]
+        lines.append(f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers)} {state}: {error}")
     own = "" if found.agent.__module__.startswith("rlkit.") else f"{found.agent.__module__}:{found.agent.__name__} "
     train = f": rlkit train {own}--config {folder / 'best.toml'} --seeds 10"
     return "\n".join([*lines, f"{folder}{train if found.best is not None else ''}"])

@@ -144,10 +144,27 @@ def _scatter(axes: Axes, found: Sweep, name: str) -> None:
     if (best := found.best) is not None and best.value is not None:
         axes.scatter([place_of(best)], [best.value], s=60, facecolors="none", edgecolors=_BEST, linewidths=1.6)
     if isinstance(dimension, Between):
-        axes.set_xscale("log" if dimension.log else "linear")
+        _ticks(axes, dimension)
     else:
         axes.set_xticks(range(len(labels)), [str(label) for label in labels])
         axes.set_xlim(-0.5, len(labels) - 0.5)
+
+
+def _ticks(axes: Axes, dimension: Between) -> None:
+    """Show all of a range; on a log scale that has no two decades, with its ends alone written down."""
+    from matplotlib.ticker import NullFormatter
+
+    low, high = float(dimension.low), float(dimension.high)
+    if dimension.log:
+        axes.set_xscale("log")
+        margin = (high / low) ** 0.04
+        axes.set_xlim(low / margin, high * margin)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        if high < 100.0 * low:
+            axes.set_xticks([low, high], [f"{low:g}", f"{high:g}"])
+    else:
+        margin = 0.04 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
 
 
 def _shown(found: Sweep, state: str) -> tuple[list[Trial], list[float]]:

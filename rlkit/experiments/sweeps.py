@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from rlkit.config import Config, check_count
-from rlkit.errors import CheckpointError, ConfigError
+from rlkit.errors import CheckpointError, ConfigError, RlkitError
 from rlkit.experiments import study as optunas
 from rlkit.experiments.objective import MakeEnv, Objective, TrialEnd, TrialRun
 from rlkit.experiments.pool import Outcome, Pool
@@ -43,6 +43,7 @@ State = Literal["complete", "pruned", "failed", "running"]
 EVAL, TRUTH, SHORT = "eval/mean_reward", "truth/rmsve", {"eval": "eval/mean_reward"}
 DESCRIPTION = "sweep.json"
 LARGEST_GRID = 100_000  # points
+ALIKE = 3  # trials that fail, and none that does not, after which all are taken to
 
 
 class Trial(NamedTuple):
@@ -173,6 +174,7 @@ def sweep(
             another sweep; or both `workers` and `pool`.
         SpaceError: the agent has no use for the environment.
         CheckpointError: another process writes to the folder.
+        RlkitError: the first three trials all failed.
         KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the runs have written a checkpoint.
     """
     optunas.check_optuna()
@@ -244,6 +246,7 @@ class _Driver:
         self.n_trials = n_trials if self.grid is None else min(n_trials, len(self.grid))
         self.distributions = optunas.distributions(found.space)
         optunas.sampler_of(sampler, seed, 0)  # refuses what is none, before anything is written
+        self.n_failed = 0
         self.live: list[_Live] = []  # by the index that the pool gives them
 
     def run(self, pool: Pool, description: Mapping[str, Any]) -> Sweep:
@@ -337,6 +340,9 @@ class _Driver:
         else:  # the sampler learns that diverging is bad, which a trial that failed would not tell it
             self.study.tell(live.trial, state=TrialState.PRUNED)
         found = self._written()
+        self.n_failed += end is None
+        if self.n_failed >= ALIKE and all(trial.state in ("failed", "running") for trial in found.trials):
+            raise RlkitError(f"sweep: all of the first {ALIKE} trials failed, the last with: {error}")
         if self.on_trial is not None:
             self.on_trial(found, next(trial for trial in found.trials if trial.number == live.trial.number))
 

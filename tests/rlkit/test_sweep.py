@@ -17,7 +17,7 @@ import pytest
 import rlkit
 from rlkit import Agent, bounded
 from rlkit.agents import LinearTD, QLearning
-from rlkit.errors import CheckpointError, ConfigError
+from rlkit.errors import CheckpointError, ConfigError, RlkitError
 from rlkit.experiments import Outcome, ProcessPool, sweep
 from rlkit.experiments.pool import sentence_of
 from rlkit.experiments.study import open_study
@@ -186,7 +186,7 @@ def test_a_grid_is_every_combination_once(tmp_path):
 
 
 def test_a_grid_of_a_range_without_a_step_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="search: aim=0.0:1.0: a grid takes a list of values, or a range with a step"):
+    with pytest.raises(ConfigError, match=r"search: aim=0\.0:1\.0: a grid takes a list of values, or a range with"):
         shoot(tmp_path, sampler="grid")
 
 
@@ -198,6 +198,15 @@ def test_trials_that_fail_are_named_and_the_others_go_on(tmp_path):
     ]
     (failed,) = [trial for trial in found.trials if trial.state == "failed"]
     assert "raise RuntimeError" in (failed.folder / "error.txt").read_text()
+
+
+def test_where_all_trials_fail_it_does_not_go_on(tmp_path):
+    pool = Serial()
+    with pytest.raises(
+        RlkitError, match="all of the first 3 trials failed, the last with: RuntimeError: the bow broke"
+    ):
+        shoot(tmp_path, {"flaw": ["crash"]}, pool=pool)
+    assert len(pool.begun) == 3
 
 
 def test_what_diverges_counts_as_bad_and_not_as_broken(tmp_path):

@@ -143,8 +143,9 @@ def test_agents_of_ones_own_are_swept_and_their_failures_named(capsys, own_folde
 
 def test_a_sweep_without_a_complete_trial_fails(capsys, own_folder):
     (own_folder / "my_own.py").write_text(OWN)
-    words = ("sweep", "my_own:Mine", "zhao-2x2", "--search", "epsilon=0.9", *SMALL)
+    words = ("sweep", "my_own:Mine", "zhao-2x2", "--search", "epsilon=0.9", *SMALL, "--trials", "2")
     assert done_json(capsys, *words, code=1)["best"] is None
+    assert "trials 0, 1 failed: ValueError: too wild" in done(capsys, *words, code=1)
 
 
 @pytest.mark.parametrize(
