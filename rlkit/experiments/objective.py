@@ -76,10 +76,6 @@ class Objective:
     episodes: int
 
     def folder_of(self, trial: TrialRun) -> Path:
-        """Return the folder of a trial."""
-        return trial.directory
-
-    def folder_of(self, trial: TrialRun) -> Path:
         """Return a trial's folder, for pools whose machines do not share it."""
         return trial.directory
 
