@@ -25,11 +25,12 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTH = 96  # of what a command prints
+WIDTH = 92  # of what a command prints
 DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks): (.+?) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
@@ -130,21 +131,15 @@ def command(line: str) -> str:
     program, *arguments = shlex.split(line)
     if program != "rlkit":
         raise LookupError("only rlkit's own commands are shown")
-    printed, before = io.StringIO(), os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(WIDTH)
-    try:
-        with contextlib.redirect_stdout(printed):
-            code = main(arguments)
-    finally:
-        os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), mock.patch.dict(os.environ, COLUMNS=str(WIDTH)):
+        code = main(arguments)
     if code != 0:
         raise LookupError("the command fails")
-    lines = [
-        part
-        for line in printed.getvalue().splitlines()
-        for part in textwrap.wrap(line, WIDTH, drop_whitespace=len(line) > WIDTH) or [""]
-    ]
-    return "\n".join(["```text", *(lines if "--help" in arguments else printed.getvalue().splitlines()), "```"])
+    lines = []
+    for line in printed.getvalue().splitlines():  # tables are indented, and stay as they are
+        lines += [line] if len(line) <= WIDTH or line.startswith(" ") else textwrap.wrap(line, WIDTH)
+    return "\n".join(["```text", *lines, "```"])
 
 
 def checks(which: str) -> str:
