@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -301,6 +302,8 @@ def _work(
 ) -> tuple[Any, str | None]:
     """Do one run, in a worker; return what it returns, or one sentence that says how it failed."""
     vars(sys.modules["__main__"]).update(names)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as where Ray was started in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _limit_threads(threads)
     line = _Line(index, mailbox)
     line.ask("started", f"{socket.gethostname()}:{os.getpid()}")
