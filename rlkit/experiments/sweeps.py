@@ -384,15 +384,13 @@ def _closed(outcomes: Iterator[Outcome[TrialRun, TrialEnd]]) -> Iterator[Outcome
 
 
 class _Registered:
-    """Makes an environment from its gymnasium id, in whatever process."""
+    """Makes an environment from its gymnasium id, in whatever process; that it is rlkit's has registered rlkit's own."""
 
     def __init__(self, identity: str) -> None:
         self.identity = identity
 
     def __call__(self) -> Any:
         import gymnasium
-
-        import rlkit.envs  # noqa: F401  (registers)
 
         return gymnasium.make(self.identity)
 
