@@ -384,7 +384,7 @@ def _closed(outcomes: Iterator[Outcome[TrialRun, TrialEnd]]) -> Iterator[Outcome
 
 
 class _Registered:
-    """Makes an environment from its gymnasium id, in whatever process; that it is rlkit's has registered rlkit's own."""
+    """Makes an environment from its gymnasium id, in whatever process; importing this has registered rlkit's own."""
 
     def __init__(self, identity: str) -> None:
         self.identity = identity
