@@ -16,6 +16,7 @@ import doctest
 import importlib
 import importlib.util
 import io
+import json
 import pkgutil
 import re
 import runpy
@@ -192,3 +193,17 @@ def test_the_reference_describes_things_and_not_modules_of_the_same_name():
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page for page in PAGES if f" {page}\n" not in navigation] == []
+
+
+def test_every_example_hangs_in_the_gallery_with_a_picture_and_what_it_printed():
+    gallery = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    results = json.loads((DOCS / "pictures/results.json").read_text(encoding="utf-8"))
+    for example in (ROOT / "examples").glob("[0-9][0-9]_*.py"):
+        assert f"<!-- example: {example.stem} -->" in gallery
+        assert (DOCS / f"pictures/{example.stem}.webp").is_file()
+        assert results[example.stem]
+
+
+def test_the_pictures_are_small():
+    pictures = [path for path in DOCS.rglob("*") if path.suffix in (".png", ".webp")]
+    assert sum(path.stat().st_size for path in pictures) < 1.5e6

@@ -8,6 +8,7 @@ A line of a page that holds nothing but one of these comments becomes what it na
     <!-- file: benchmarks/README.md -->                     a Markdown file, one level of headings as it is
     <!-- example: 01_solve_a_grid -->                       an example: its promise, its picture, its result, its code
     <!-- command: rlkit train --help -->                    what a command prints
+    <!-- hyperparameters: LSTD -->                          a table of an agent's, with their ranges
     <!-- checks: agent_checks -->                           a table of what `rlkit.checks` looks at
 
 A name that does not exist stops the build.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
@@ -31,8 +33,9 @@ from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 92  # of what a command prints
-DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks): (.+?) -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks|hyperparameters): (.+?) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
+PICTURES = ROOT / "docs/pictures"
 FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
 
 
@@ -119,9 +122,11 @@ def example(name: str) -> str:
     code = path.read_text(encoding="utf-8")
     promise = ast.get_docstring(ast.parse(code)) or ""
     body = code.split('"""\n', 1)[1].strip("\n")
-    picture = f"![{promise.splitlines()[0]}](pictures/{name}.webp){{ .picture loading=lazy }}"
+    result = json.loads((PICTURES / "results.json").read_text(encoding="utf-8"))[name]
+    drawn = [PICTURES / f"{name}.webp", *sorted(PICTURES.glob(f"{name}-[0-9].webp"))]
+    pictures = [f"![{promise.splitlines()[0]}](pictures/{file.name}){{ .picture loading=lazy }}" for file in drawn]
     shown = textwrap.indent(f'```python title="examples/{name}.py"\n{body}\n```', "    ")
-    return f'{promise}\n\n{picture}\n\n??? example "The code"\n\n{shown}\n'
+    return "\n\n".join([promise, *pictures, f"It prints `{result}`.", f'??? example "The code"\n\n{shown}\n'])
 
 
 def command(line: str) -> str:
@@ -153,10 +158,18 @@ def checks(which: str) -> str:
     return "\n".join(rows)
 
 
+def hyperparameters(name: str) -> str:
+    """Return a table of an agent's hyperparameters."""
+    from rlkit.agents import catalogue
+    from rlkit.cli.agents import _rows
+
+    rows = ["| hyperparameter | default | |", "|---|---|---|"]
+    for row, about in _rows(catalogue()[name].Config, None, ""):
+        field, _, default = row.partition(" = ")
+        rows.append(f"| `{field}` | `{default}` | {about.replace('|', chr(92) + '|')} |")
+    return "\n".join(rows)
+
+
 FILLED: dict[str, Callable[[str], str]] = {
-    "source": source,
-    "file": file,
-    "example": example,
-    "command": command,
-    "checks": checks,
+    each.__name__: each for each in (source, file, example, command, checks, hyperparameters)
 }
