@@ -81,6 +81,8 @@ def _of_object(found: Any, name: str, environment: str | None, env_kwargs: tuple
     if isinstance(found, gymnasium.Env) or (isinstance(found, type) and issubclass(found, gymnasium.Env)):
         if environment is not None:
             raise UsageError(f"{name}: is an environment itself, so that {environment!r} has no part in its check")
+        if env_kwargs and not isinstance(found, type):
+            raise UsageError(f"{name}: is made already, so that --env-kwargs {' '.join(env_kwargs)} comes too late")
         made = functools.partial(found, **_arguments(env_kwargs)) if isinstance(found, type) else found
         return lambda expected: _named(check_env(made, expected_failures=expected, on_fail=None), subject=name)
     kind = "another class" if isinstance(found, type) else f"of type {type(found).__name__}"

@@ -47,6 +47,7 @@ class NeedsMore(gymnasium.Env):
 
 
 five = 5
+grid = MyGrid()
 '''
 
 
@@ -77,6 +78,7 @@ def refusal(capsys, *words):
         (["check_me:MyGrid", "--env-kwargs", "slip=0.2"], "check_me:MyGrid: "),
         (["qlearning", "FrozenLake-v1"], "QLearning on FrozenLake-v1: "),
         (["PolicyIteration"], "PolicyIteration on rlkit/RussellNorvig4x3-v0: 18 passed\n"),
+        (["check_me:grid"], "check_me:grid: "),
         (["zhao-2x2"], "zhao-2x2: "),
         (["gymnasium.envs.classic_control:CartPole-v1"], "gymnasium.envs.classic_control:CartPole-v1: "),
     ],
@@ -127,6 +129,7 @@ def test_a_class_that_cannot_be_made_fails_its_first_check(capsys):
         (["check_me:MyAgnt"], "check_me has no MyAgnt; did you mean 'MyAgent'"),
         (["chek_me:MyAgent"], "there is no module 'chek_me'; did you mean check_me:MyAgent?"),
         (["check_me:five"], "check_me:five: is of type int, expected a subclass of rlkit.Agent, rlkit.Planner or"),
+        (["check_me:grid", "--env-kwargs", "slip=0.2"], "check_me:grid: is made already"),
         (["check_me:MINE"], "check_me has no MINE"),
         (["QLerning"], "'QLerning' is not an agent, an environment or MODULE:CLASS; did you mean 'QLearning'"),
         (["QLerning", "zhao-2x2"], "'QLerning' is not MODULE:CLASS or one of rlkit's agents; did you mean 'QLearning'"),
