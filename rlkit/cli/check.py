@@ -54,7 +54,8 @@ Checked = Callable[[dict[str, str]], "CheckReport"]
 
 def _understood(what: str, environment: str | None, env_kwargs: tuple[str, ...]) -> Checked:
     """Return what runs the checks, and takes those that are expected to fail."""
-    from rlkit.agents import catalogue, promises
+    import rlkit.agents
+    from rlkit.agents import promises
     from rlkit.cli._own import load
 
     known = {name.lower(): name for name in promises()}
@@ -62,7 +63,7 @@ def _understood(what: str, environment: str | None, env_kwargs: tuple[str, ...])
         return _of_object(load(what), what, environment, env_kwargs)
     if what.lower() in known:
         name = known[what.lower()]
-        return _of_object(catalogue()[name], name, environment, env_kwargs)
+        return _of_object(getattr(rlkit.agents, name), name, environment, env_kwargs)
     if environment is not None:
         raise UsageError(_unknown(what, [*known.values()], "MODULE:CLASS or one of rlkit's agents"))
     return functools.partial(_check_environment, what, env_kwargs, [*known.values()])
