@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew: `python docs/tools/pictures.py [tour] [EXAMPLE ...]`.
+"""Make the pictures of the documentation anew: `python docs/tools/pictures.py [tour] [report] [EXAMPLE ...]`.
 
 Runs every example of `examples/` with its defaults, or those whose names begin so, and keeps in `docs/pictures/` what
 it draws, made small, and in `results.json` the line that it prints.
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 PICTURES = ROOT / "docs/pictures"
 WIDTH = 1000
+OF_PAGES = {"tour": ("tour.md", "maze.png"), "report": ("howto/report.md", "report/curves.png")}
 MORE = {"04_q_learning": "error.png"}  # which of several pictures comes first
 
 
@@ -28,8 +29,9 @@ def main(wanted: list[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     told = PICTURES / "results.json"
     results = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
-    if not wanted or "tour" in wanted:
-        picture_of_the_tour()
+    for name, (page, drawn) in OF_PAGES.items():
+        if not wanted or name in wanted:
+            picture_of(page, drawn, f"{name}.webp")
     for path in sorted((ROOT / "examples").glob("[0-9][0-9]_*.py")):
         if wanted and not path.stem.startswith(tuple(wanted)):
             continue
@@ -45,18 +47,18 @@ def main(wanted: list[str]) -> None:
         told.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
 
 
-def picture_of_the_tour() -> None:
-    """Run the tour's code until it has drawn its picture."""
+def picture_of(page: str, drawn: str, small: str) -> None:
+    """Run a page's code until it has drawn a picture."""
     from tests.test_docs import blocks, run
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
         sys.path.insert(0, folder)
         namespace: dict[str, object] = {"__name__": "page"}
-        for block in blocks("tour.md"):
+        for block in blocks(page):
             if block.title != "output":
-                run(block, "tour.md", namespace)
-            if Path("maze.png").exists():
-                shrink(Path("maze.png"), PICTURES / "tour.webp")
+                run(block, page, namespace)
+            if Path(drawn).exists():
+                shrink(Path(drawn), PICTURES / small)
                 break
 
 
