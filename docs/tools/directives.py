@@ -34,6 +34,7 @@ from mkdocs.exceptions import PluginError
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 92  # of what a command prints
 DIRECTIVE = re.compile(r"^<!-- (source|file|example|command|checks|hyperparameters): (.+?) -->$", re.MULTILINE)
+TO_TOOLS = re.compile(r"  # (?:type: ignore|noqa)\b.*")  # comments that no reader needs
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 PICTURES = ROOT / "docs/pictures"
 FOLDERS = {"envs": ROOT / "envs", "agents": ROOT / "agents"}
@@ -87,13 +88,13 @@ def file_of(name: str) -> tuple[Path, list[str]]:
 
 
 def code_of(node: Any, lines: list[str], *, whole: bool) -> str:
-    """Return a definition's lines, without its docstring unless `whole` is asked for."""
+    """Return a definition's lines, without what it says to tools, nor its docstring unless `whole` is asked."""
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     kept = list(range(first, node.end_lineno + 1))
     if not whole and ast.get_docstring(node) is not None and len(node.body) > 1:
         told = node.body[0]
         kept = [number for number in kept if not told.lineno <= number <= told.end_lineno]
-    return textwrap.dedent("\n".join(lines[number - 1] for number in kept)).strip("\n")
+    return textwrap.dedent("\n".join(TO_TOOLS.sub("", lines[number - 1]) for number in kept)).strip("\n")
 
 
 def excerpt(code: str, how: str) -> str:
