@@ -24,7 +24,7 @@ from rlkit.checkpoint import archive
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
 from rlkit.config import Config
-from rlkit.errors import CheckpointError, ConfigError, Diverged, warn
+from rlkit.errors import CheckpointError, ConfigError, Diverged, SpaceError, warn
 from rlkit.policy import Policy, layouts_within, made_by_setup
 
 FORMAT, VERSION = "rlkit checkpoint", 1
@@ -87,9 +87,7 @@ def rebuild(cls: type[AnyPolicy], checkpoint: Checkpoint) -> AnyPolicy:
     """
     with reading(checkpoint.path):
         _check_class(cls, checkpoint)
-        arguments = _arguments(checkpoint.decoder, cls, checkpoint.policy, "agent")
-    observation_space, action_space, config, seed = arguments
-    policy = cls(observation_space, action_space, config, seed=seed)
+        policy = construct(checkpoint.decoder, cls, checkpoint.policy, "agent")
     return restore(policy, checkpoint)
 
 
@@ -240,7 +238,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn whatever a file that is not what it should be provokes into a `CheckpointError` that names the file."""
     try:
         yield
-    except (CheckpointError, ConfigError) as error:
+    except (CheckpointError, ConfigError, SpaceError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     except Warning:  # which somebody has made errors
         raise
