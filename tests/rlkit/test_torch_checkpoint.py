@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit import CheckpointError, Trainer
+from rlkit import Agent, CheckpointError, Trainer
 from rlkit.agent import ReplayAgent
+from rlkit.agents import DDPG
+from rlkit.checkpoint import archive
 from tests.rlkit.helpers import Drift
+from tests.rlkit.test_checkpoint import put, rewritten
 
 torch.set_num_threads(1)
 
@@ -139,3 +142,67 @@ def test_a_module_of_another_size_is_refused(tmp_path):
     Other.__name__ = "Regression"
     with pytest.raises(CheckpointError, match=r"agent\.critic: does not fit the module"):
         Other.load(tmp_path / "agent.npz")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_what_was_saved_on_a_device_that_is_not_there_comes_back_on_the_cpu_and_says_so(tmp_path):
+    trainer = Trainer(
+        DDPG.for_env(Drift(), seed=0, network=(4,), buffer_size=50, learning_starts=5, batch_size=4),
+        Drift(),
+        directory=tmp_path,
+    )
+    trainer.run(20)
+    path = trainer.folder.saved()[0]
+    rewritten(path, lambda tree: put(tree, "policy", "config", "dict", "device", value="cuda"))
+    with pytest.warns(UserWarning, match=r"was saved on device 'cuda', and is used on 'cpu'"):
+        agent = DDPG.load(path)
+    assert agent.config.device == "cpu"
+    assert (agent.act(np.ones(2)) == trainer.agent.act(np.ones(2))).all()
+    again = Trainer(agent, Drift(), directory=tmp_path)
+    with pytest.warns(UserWarning, match="is used on 'cpu'"):
+        again.resume()
+    again.run(5)
+    assert again.step == 25
+
+
+class Listing(Agent):
+    """Holds arrays and tensors within containers."""
+
+    def setup(self):
+        self.parts = [np.zeros(3), {"tensor": torch.zeros(2)}]
+        self.tensor = torch.zeros(4)
+        self.history = []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda a: a.parts.__setitem__(0, np.zeros(4)), r"agent\.parts\[0\]: is float64 \(4,\), and setup\(\) makes"),
+        (
+            lambda a: a.parts[1].update(tensor=torch.zeros(3)),
+            r"agent\.parts\[1\]\['tensor'\]: is torch\.float32 \(3,\)",
+        ),
+        (
+            lambda a: setattr(a, "tensor", torch.zeros(4).double()),
+            r"agent\.tensor: is torch\.float64 \(4,\), and setup",
+        ),
+    ],
+)
+def test_what_loading_would_refuse_saving_refuses(tmp_path, spoil, complaint):
+    agent = Listing.for_env(Drift())
+    agent.history = [np.zeros(2), torch.ones(5)]  # what setup did not make may be of any size
+    agent.save(tmp_path / "agent.npz")
+    assert Listing.load(tmp_path / "agent.npz").history[1].shape == (5,)
+    spoil(agent)
+    with pytest.raises(CheckpointError, match=complaint):
+        agent.save(tmp_path / "agent.npz")
+
+
+def test_a_tensor_of_another_shape_or_dtype_is_refused(tmp_path):
+    path = tmp_path / "agent.npz"
+    Listing.for_env(Drift()).save(path)
+    tree = archive.read(path)[0]
+    rewritten(path, change_arrays=lambda arrays: [*arrays[:-1], np.zeros(400, np.float32)])
+    assert tree["policy"]["state"]["tensor"]["tensor"] == len(archive.read(path)[1]) - 1
+    with pytest.raises(CheckpointError, match=r"agent\.tensor: is torch\.float32 \(400,\), where setup\(\) makes"):
+        Listing.load(path)
