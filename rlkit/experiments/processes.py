@@ -19,7 +19,6 @@ from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, sentence_of
 GRACE = 30.0  # seconds from SIGTERM, upon which a run writes its checkpoint, to SIGKILL
 LAST_WORDS = 10.0  # seconds from a run's result to its process's end
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-SHARED = ("rlkit.trainer", "rlkit.evaluation", "rlkit.experiments.seeds")  # loaded once for all, as what is here is
 
 
 class ProcessPool:
@@ -237,7 +236,7 @@ def _context(threads: int) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     loaded = [name for name in sys.modules if name == "torch" or name.startswith("rlkit.")]
-    context.set_forkserver_preload([*SHARED, *loaded])
+    context.set_forkserver_preload(["rlkit.experiments.ground", *loaded])
     return context
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -17,6 +19,7 @@ from rlkit.errors import CheckpointError, ConfigError
 from rlkit.evaluation import evaluate
 from rlkit.experiments import Outcome, SeedPlan, run_seeds
 from rlkit.experiments.pool import sentence_of
+from rlkit.experiments.seeds import terminable
 from tests.rlkit.experiment_runs import KillOnce, made, made_but_for_seed_1, refusing
 
 STEPS = 300
@@ -161,6 +164,13 @@ def pair(seed):
 runs = run_seeds(lambda seed: pair(seed), range(2), steps=5, directory="runs", episodes=20)
 print([run.error for run in runs], (min(runs[0].returns), max(runs[0].returns)))
 """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_sigterm_leaves_as_an_exception_so_that_runs_are_ended_with_a_checkpoint():
+    with pytest.raises(SystemExit, match="143"), terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_without_resume_folders_that_hold_a_run_are_refused(tmp_path):
