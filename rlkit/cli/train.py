@@ -332,7 +332,7 @@ def _run(
     judge = said.make(limited=True)
     trainer = Trainer(agent, env, callbacks=_callbacks(judge, steps, arguments.eval_every), directory=directory)
     if resume:
-        trainer.resume()
+        trainer.resume(or_begin=True)
     begun, first = time.perf_counter(), trainer.step
     try:
         trainer.run(max(steps - trainer.step, 0))
@@ -346,7 +346,9 @@ def _run(
         raise
     seconds = time.perf_counter() - begun
     episodes = evaluate(agent, judge, episodes=10)
-    _picture(trainer, judge)
+    assert trainer.folder is not None
+    if trainer.step > first or not any(trainer.folder.path.glob("evaluation.*")):
+        _picture(trainer, judge)
     _report(trainer, said, seconds, trainer.step - first, [episode.reward for episode in episodes], arguments.json)
 
 

@@ -304,3 +304,25 @@ def test_the_best_checkpoint_is_evaluated_where_it_is_asked_for(tmp_path, capsys
     trainer.folder.best.unlink()
     assert main([*words, "--best"]) == 2
     assert "keeps no best checkpoint" in capsys.readouterr().err
+
+
+def test_going_on_from_the_command_line_begins_what_was_killed_at_once_and_leaves_alone_what_is_done(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "QLearning", "FrozenLake-v1", "--steps", "200", "--out", "run", "--json", "--eval-every", "0"]
+    assert main(words) == 0
+    folder = RunFolder(tmp_path / "run")
+    for path in folder.saved():
+        path.unlink()
+    assert main(["train", "--resume", "run", "--json"]) == 0
+    assert folder.saved() == [folder.checkpoint_of(200), folder.checkpoint_of(0)]
+    before = {path.name: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    assert main(["train", "--resume", "run", "--json"]) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in folder.path.rglob("*") if path.name != "config.json"}
+    del before["config.json"], before["checkpoints"], after["checkpoints"]
+    assert after == before
+    first, *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["returns"] == last["returns"]
+    events = EventAccumulator(str(folder.path)).Reload()
+    assert [event.step for event in events.Scalars("time/total_timesteps")] == [200]
