@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -62,12 +63,21 @@ def wrappers(env: Any) -> Iterator[Any]:
         env = env.env
 
 
+@functools.cache
+def _known(kind: type) -> tuple[str, ...] | None:
+    """Return what of a wrapper's attributes is memory; None where all may be."""
+    known = kind.__module__.startswith(("gymnasium.", *ONLY_REPORT))
+    return KNOWN.get(kind.__name__, ()) if known else None
+
+
 def _memory(layer: Any) -> dict[str, Any]:
-    if callable(getattr(layer, "get_state", None)) and callable(getattr(layer, "set_state", None)):
+    known = _known(type(layer))
+    if known == ():
+        return {"attributes": {}, "lost": []}
+    if known is None and callable(getattr(layer, "get_state", None)) and callable(getattr(layer, "set_state", None)):
         return {"own": layer.get_state()}
     attributes = {name: value for name, value in vars(layer).items() if name not in OURS}
-    if type(layer).__module__.startswith(("gymnasium.", *ONLY_REPORT)):
-        known = KNOWN.get(type(layer).__name__, ())
+    if known is not None:
         attributes = {name: value for name, value in attributes.items() if name in known}
     copies = {name: _copy(value) for name, value in attributes.items() if not _is_equipment(value)}
     lost = sorted(name for name, value in copies.items() if value is LOST)
