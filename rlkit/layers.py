@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -64,14 +64,14 @@ def wrappers(env: Any) -> Iterator[Any]:
 
 
 @functools.cache
-def _known(kind: type) -> tuple[str, ...] | None:
+def _known(kind: Any) -> tuple[str, ...] | None:
     """Return what of a wrapper's attributes is memory; None where all may be."""
     known = kind.__module__.startswith(("gymnasium.", *ONLY_REPORT))
     return KNOWN.get(kind.__name__, ()) if known else None
 
 
 def _memory(layer: Any) -> dict[str, Any]:
-    known = _known(type(layer))
+    known = _known(cast(Hashable, type(layer)))
     if known == ():
         return {"attributes": {}, "lost": []}
     if known is None and callable(getattr(layer, "get_state", None)) and callable(getattr(layer, "set_state", None)):
