@@ -24,9 +24,11 @@ from rlkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from rlkit import agents, bellman, features, plotting, sb3, truth
+    from rlkit import agents, bellman, checks, distributed, experiments, features, plotting, report, sb3, truth
     from rlkit.agent import Agent, ReplayAgent
     from rlkit.callbacks import Callback
+    from rlkit.checks import check_agent, check_env, check_planner
+    from rlkit.experiments import run_seeds
     from rlkit.many import Runs, train_many
     from rlkit.mdp import FiniteMDP, MarkovRewardProcess
     from rlkit.policy import Planner, Policy
@@ -48,10 +50,25 @@ _HOME = {
     "Trainer": "rlkit.trainer",
     "Transition": "rlkit.transition",
     "VectorTrainer": "rlkit.vector_trainer",
+    "check_agent": "rlkit.checks",
+    "check_env": "rlkit.checks",
+    "check_planner": "rlkit.checks",
+    "run_seeds": "rlkit.experiments",
     "train": "rlkit.trainer",
     "train_many": "rlkit.many",
 }
-_SUBPACKAGES = ("agents", "bellman", "features", "plotting", "sb3", "truth")
+_SUBPACKAGES = (
+    "agents",
+    "bellman",
+    "checks",
+    "distributed",
+    "experiments",
+    "features",
+    "plotting",
+    "report",
+    "sb3",
+    "truth",
+)
 
 __all__ = [
     "Agent",
@@ -78,9 +95,17 @@ __all__ = [
     "agents",
     "bellman",
     "bounded",
+    "check_agent",
+    "check_env",
+    "check_planner",
+    "checks",
+    "distributed",
     "envs",
+    "experiments",
     "features",
     "plotting",
+    "report",
+    "run_seeds",
     "sb3",
     "train",
     "train_many",
