@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlkit.agent import Agent
-from rlkit.checks.agent_subject import AgentSubject, key_of, values_of
+from rlkit.checks.agent_subject import AgentSubject, key_of, spelt, values_of
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import differing, numbers_of
 from rlkit.spaces import finder_of_batch_faults, finder_of_faults, keeper
@@ -38,12 +38,14 @@ def check_actions_stay_as_they_were_returned(subject: AgentSubject) -> None:
     returned = [(action, keep(action)) for action in (agent.act(o, explore=True) for o in subject.probes)]
     for action, before in returned:
         if key_of(action) != key_of(before):
-            raise CheckFailed(f"an action was {before!r} when it was returned, and later {action!r}; return a copy")
+            raise CheckFailed(
+                f"an action was {spelt(before)} when it was returned, and {spelt(action)} later; return copies"
+            )
 
 
 def check_act_does_not_learn(subject: AgentSubject) -> None:
     """Acting, exploring or not, changes nothing of what it knows: that is for `update`."""
-    agent, quiet = subject.trained(), subject.trained()
+    agent, quiet = subject.twins()
     for _ in range(4):
         for observation in subject.probes:
             agent.act(observation, explore=True)
@@ -61,16 +63,18 @@ def check_greedy_act_is_deterministic(subject: AgentSubject) -> None:
         for actions in zip(*rounds, strict=True):
             for action in actions[1:]:
                 if not np.array_equal(actions[0], action):
-                    raise CheckFailed(f"{when}, act(observation) gives {actions[0]!r} and then {action!r} for the same")
+                    raise CheckFailed(
+                        f"{when}, act(observation) gives {spelt(actions[0])} and then {spelt(action)} for the same"
+                    )
 
 
 def check_greedy_act_leaves_no_trace(subject: AgentSubject) -> None:
     """Acting without exploring changes nothing, so that an agent that is evaluated meanwhile learns the same."""
-    watched, quiet, probes = subject.new(), subject.new(), subject.probes
-    subject.feed(quiet, subject.stream)
+    subject.need_repeatability()
+    watched, quiet, probes = subject.new(), subject.trained(), subject.probes
     subject.feed(watched, [])
     for k, transition in enumerate(subject.stream):
-        for observation in (probes[k % len(probes)], transition.observation):
+        for observation in (probes[k % len(probes)], subject.copy(transition).observation):
             watched.act(observation)
         subject.feed(watched, [transition], going_on=True)
     if names := differing(subject.settled_state(quiet), subject.settled_state(watched)):
@@ -85,9 +89,11 @@ def check_predict_agrees_with_act(subject: AgentSubject) -> None:
     for observation, action in zip(subject.probes, expected, strict=True):
         answer = agent.predict(observation, state, deterministic=True)
         if not isinstance(answer, tuple) or len(answer) != 2 or answer[1] is not state:
-            raise CheckFailed(f"predict(observation, state) returns {answer!r}, expected (action, state)")
+            raise CheckFailed(f"predict(observation, state) returns {spelt(answer)}, expected (action, state)")
         if not _is_close(answer[0], action):
-            raise CheckFailed(f"predict(observation, deterministic=True) does {answer[0]!r}, and act {action!r}")
+            raise CheckFailed(
+                f"predict(observation, deterministic=True) does {spelt(answer[0])}, act(observation) {spelt(action)}"
+            )
     if isinstance(space, spaces.Discrete | spaces.Box):
         _compare(agent.predict(subject.batch(), deterministic=True)[0], expected, "predict of a batch")
 
@@ -123,7 +129,7 @@ def check_values_are_finite_numbers(subject: AgentSubject) -> None:
     values = values_of(agent, subject.env.observation_space, subject.probes)
     if not values:
         raise CheckSkipped("it tells no values")
-    shapes = {"state_values": (n,), "action_values": (n, getattr(space, "n", None))}
+    shapes = {"state_values": (n,), "action_values": (n, int(getattr(space, "n", 0)))}
     for name, array in values.items():
         if array.shape != shapes[name] or array.dtype.kind != "f":
             raise CheckFailed(f"{name} of {n} observations is {array.dtype} {array.shape}, expected {shapes[name]}")
@@ -136,7 +142,7 @@ def _compare(actions: Any, expected: list[Any], what: str) -> None:
         raise CheckFailed(f"{what} gives {len(actions)} actions for {len(expected)} observations")
     for one, other in zip(actions, expected, strict=True):
         if not _is_close(one, other):
-            raise CheckFailed(f"{what} does {one!r} where act(observation) does {other!r}")
+            raise CheckFailed(f"{what} does {spelt(one)} where act(observation) does {spelt(other)}")
 
 
 def _is_close(one: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from rlkit.agent import Agent
 from rlkit.checks.running import CheckFailed, CheckSkipped, sentence_of
-from rlkit.checks.state import State, numbers_of, state_of
+from rlkit.checks.state import State, differing, keeping_global_generators, numbers_of, seed_global_generators, state_of
 from rlkit.divergence import name_of
 from rlkit.errors import ConfigError, SpaceError
 from rlkit.spaces import finder_of_faults, keeper, stack
@@ -109,13 +109,47 @@ class AgentSubject:
             steps = self._steps_of(agent)
             with agent.computing():
                 while len(seen) < most:
-                    seen += [next(steps) for _ in range(STRIDE)]
+                    for _ in range(STRIDE):
+                        seen.append(next(steps))
                     probes = self._probes_in(seen)
                     if len(seen) >= SHORTEST and self._knowledge(agent, probes) != self._knowledge(fresh, probes):
                         return Recording(seen, True, None)
         except Exception as error:
             return Recording(seen, False, error)
         return Recording(seen, False, None)
+
+    @cached_property
+    def unrepeatable(self) -> str | None:
+        """How two agents of one seed differ after the same, whatever the global generators say; None if they do not."""
+        runs = []
+        with keeping_global_generators():
+            for seed in (1, 2):
+                seed_global_generators(seed)
+                agent = self.new()
+                runs.append((self.feed(agent, self.stream), agent))
+        (actions, agent), (other_actions, other) = runs
+        for k, (one, two) in enumerate(zip(actions, other_actions, strict=True)):
+            if not np.array_equal(one, two):
+                return (
+                    f"two agents of seed {SEED} did {spelt(one)} and {spelt(two)} at step {k + 1}; draw from self.rng "
+                    "alone, and keep in attributes what changes"
+                )
+        names = differing(state_of(agent), state_of(other))
+        return f"two agents of seed {SEED} differ in {', '.join(names)} after the same" if names else None
+
+    def twins(self) -> tuple[Agent, Agent]:
+        """Return two agents that have learnt the same.
+
+        Raises:
+            CheckSkipped: there are none, as `check_same_seed_gives_the_same_agent` tells.
+        """
+        self.need_repeatability()
+        return self.trained(), self.trained()
+
+    def need_repeatability(self) -> None:
+        """Skip the check if two agents of one seed differ."""
+        if self.unrepeatable is not None:
+            raise CheckSkipped("needs check_same_seed_gives_the_same_agent")
 
     @property
     def stream(self) -> list[Transition]:
@@ -142,7 +176,7 @@ class AgentSubject:
 
     @property
     def probes(self) -> list[Any]:
-        """Different observations, 16 at most."""
+        """Different observations, 16 at most; copies, anew each time."""
         return self._probes_in(self.stream)
 
     def batch(self) -> Any:
@@ -196,7 +230,10 @@ class AgentSubject:
         return actions
 
     def knowledge(self, agent: Agent) -> dict[str, bytes]:
-        """Return what an agent says of the probes: its values, and what it does; without values, what it holds."""
+        """Return what an agent knows: the values that it says the probes have, or else the numbers that it holds.
+
+        If there are none of either, it is what it does.
+        """
         return self._knowledge(agent, self.probes)
 
     def settled_state(self, agent: Agent) -> State:
@@ -208,7 +245,7 @@ class AgentSubject:
     def _knowledge(self, agent: Agent, probes: list[Any]) -> dict[str, bytes]:
         values = values_of(agent, self.env.observation_space, probes)
         said = {name: value.tobytes() for name, value in values.items()}
-        return said or numbers_of(agent)
+        return said or numbers_of(agent) or {"act": repr([spelt(agent.act(probe)) for probe in probes]).encode()}
 
     def _steps_of(self, agent: Agent) -> Iterator[Transition]:
         """Have an agent act and learn, for as long as somebody asks for the next transition."""
@@ -231,8 +268,9 @@ class AgentSubject:
                 observation, length = keep(env.reset()[0]), 0
 
     def _probes_in(self, stream: list[Transition]) -> list[Any]:
+        keep = keeper(self.env.observation_space)
         different = {key_of(t.observation): t.observation for t in stream[: 4 * N_PROBES]}
-        return list(different.values())[:N_PROBES]
+        return [keep(probe) for probe in list(different.values())[:N_PROBES]]
 
 
 def begin(agent: Agent) -> None:
@@ -257,6 +295,11 @@ def key_of(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(key_of, value))
     return value.tobytes() if isinstance(value, np.ndarray) else value
+
+
+def spelt(value: Any) -> str:
+    """Return a short form of an action or another value, without NumPy's types."""
+    return str(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
 
 
 def described(error: Exception) -> str:

@@ -42,7 +42,7 @@ def check_metrics_are_finite_floats(subject: AgentSubject) -> None:
     begin(agent)
     with agent.computing():
         for transition in stream:
-            agent.act(transition.observation, explore=True)
+            agent.act(subject.copy(transition).observation, explore=True)
             _check_metrics("update(transition)", agent.update(subject.copy(transition)))
     _check_metrics("diagnostics()", agent.diagnostics())
 
@@ -108,6 +108,7 @@ def check_inputs_are_not_kept(subject: AgentSubject) -> None:
     """It keeps copies only of what it is given, as an environment may write to its observations later."""
     stream = subject.stream
     _needs_arrays(stream)
+    subject.need_repeatability()
     expected, agent = subject.trained(), subject.new()
     begin(agent)
     with agent.computing():
@@ -126,6 +127,7 @@ def check_update_batch_learns_from_valid_transitions_alone(subject: AgentSubject
     """Of environments that run in parallel, those in which an episode has just begun teach it nothing."""
     if type(subject.new()).update_batch is Agent.update_batch:
         raise CheckSkipped("it has no update_batch")
+    subject.need_repeatability()
     stream, space = subject.learnable_stream, subject.env.observation_space
     if not isinstance(stream[0].observation, np.ndarray | int | np.integer):
         raise CheckSkipped(f"observations in a {type(space).__name__} space are not stacked here")
@@ -164,7 +166,7 @@ def _brief(value: Any) -> str:
 def _twins(subject: AgentSubject) -> tuple[Agent, Agent]:
     """Return two agents that have learnt the same, with no episode under way."""
     subject.learnable_stream  # noqa: B018 (skips where there is nothing to compare)
-    one, other = subject.trained(), subject.trained()
+    one, other = subject.twins()
     one.abandon_episode()
     other.abandon_episode()
     return one, other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import struct
@@ -60,14 +61,14 @@ def attributes_of(agent: Agent) -> dict[str, Any]:
 def numbers_of(agent: Agent) -> State:
     """Return the floats in the attributes that `setup` makes: weights, tables, averages; by attribute.
 
-    Left out is what is no knowledge: replay buffers and stored transitions, optimisers, generators; and arrays that
-    look like an action, such as the state of a noise.
+    Left out is what is no knowledge: replay buffers and stored transitions, optimisers, generators; single numbers,
+    such as a share of exploration that falls; and arrays that look like an action, such as the state of a noise.
     """
     made, shape = vars(agent).get("_made", {}), agent.action_space.shape
     found = {}
     for name, value in attributes_of(agent).items():
         noise = shape and isinstance(value, np.ndarray) and value.shape == shape
-        if made.get(name, "NoneType") != "NoneType" and not noise:
+        if made.get(name, "NoneType") != "NoneType" and not noise and not isinstance(value, float):
             numbers = b"".join(_floats(value, set()))
             if numbers:
                 found[name] = numbers
@@ -113,6 +114,21 @@ def global_generators() -> dict[str, Any]:
     if "torch" in sys.modules:
         states["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
     return states
+
+
+@contextlib.contextmanager
+def keeping_global_generators() -> Iterator[None]:
+    """Leave the global generators as they were, whatever happens to them meanwhile."""
+    torch = sys.modules.get("torch")
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    of_torch = None if torch is None else torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        if torch is not None:
+            torch.set_rng_state(of_torch)
 
 
 def seed_global_generators(seed: int) -> None:
