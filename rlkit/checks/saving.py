@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from rlkit.agent import Agent
@@ -120,6 +122,19 @@ class _StopAt(Callback):
             trainer.stop()
 
 
+class _Rewarding(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Pays something different in each step of an episode, where the environment may pay nothing for long."""
+
+    def reset(self, **keywords: Any) -> tuple[Any, dict[str, Any]]:
+        self._elapsed = 0
+        return super().reset(**keywords)
+
+    def step(self, action: Any) -> Any:
+        self._elapsed += 1
+        observation, _, *rest = super().step(action)
+        return observation, math.cos(self._elapsed), *rest
+
+
 def _run(subject: AgentSubject, folder: Path | None, stop: int, steps: int) -> Agent:
     """Train an agent, in a folder from where an earlier run stopped; stop after so many steps if that is not 0."""
     from rlkit.trainer import Trainer
@@ -127,7 +142,7 @@ def _run(subject: AgentSubject, folder: Path | None, stop: int, steps: int) -> A
     agent, callbacks = subject.new(), [_StopAt(stop)] if stop else []
     trainer = Trainer(
         agent,
-        subject.env,
+        _Rewarding(subject.env),
         callbacks=callbacks,
         directory=folder,
         log_every=OFTEN,
