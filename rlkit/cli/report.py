@@ -11,6 +11,8 @@ import tyro
 if TYPE_CHECKING:
     from rlkit.report import Report
 
+LISTED = 15  # pairs of methods that are printed; the files have all
+
 
 def run(
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME=]RUNS ...")],
@@ -103,12 +105,12 @@ def _as_text(found: Report, written: list[Path]) -> str:
     from rlkit.cli._text import columns, printable
     from rlkit.report.tables import aggregate_rows, final_rows, improvement_rows
 
-    parts = [columns(final_rows(found), to_the_right=(2, 3))]
+    parts = [columns(final_rows(found), to_the_right=(3, 4))]
     if found.scales:
         parts.append("normalised, all environments:\n" + columns(aggregate_rows(found), to_the_right=()))
-    if found.improvement:
+    if 0 < len(found.improvement) <= LISTED:
         parts.append(columns(improvement_rows(found), to_the_right=()))
-    parts += [f"note: {note}" for note in found.notes]
+    parts += ["\n".join(f"note: {note}" for note in found.notes)] if found.notes else []
     pages = [path for path in written if path.suffix == ".html"]
     parts.append(str(pages[0]) if pages else f"{written[0].parent}: {len(written)} files")
     return printable("\n\n".join(parts))

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.errors import ConfigError
-from rlkit.report.comparing import POINTS, Comparison, Curve, aligned, arrange, choose_metric, is_better_low
+from rlkit.report.comparing import (
+    POINTS,
+    Comparison,
+    Curve,
+    aligned,
+    arrange,
+    choose_metric,
+    common_step,
+    is_better_low,
+)
 from rlkit.report.reading import Run
 from rlkit.report.scales import Scale, scales_of
 from rlkit.report.statistics import (
@@ -29,14 +38,20 @@ from rlkit.report.statistics import (
 )
 
 Floats = NDArray[np.float64]
+Cell: TypeAlias = tuple[str, str]  # a method and a task
 Format: TypeAlias = Literal["html", "png", "svg", "csv"]
 
 FORMATS: tuple[Format, ...] = ("html", "png", "svg", "csv")
+
+LEAST = ("truth/best_rmsve", "truth/td_rmsve")
+"""The least error that features allow, and that of the TD fixed point: lines beside `truth/rmsve`."""
 
 ENOUGH = 10  # runs from which on a 95 % interval covers about that
 COVERED = {2: 50, 3: 75, 4: 88, 5: 90, 6: 91, 7: 92, 8: 93, 9: 93}
 """How often, in per cent, the nominal 95 % interval of N normal scores' interquartile mean covers the true one."""
 
+LISTED = 4  # names in a note; of more, it says how many
+MOST_THRESHOLDS = 300  # of a performance profile that is drawn exactly
 STRAY = 0.01  # of a task's steps by which its runs may end earlier without a word
 
 AGGREGATES: dict[str, Statistic] = {
@@ -69,11 +84,13 @@ class Profile:
     """How many runs reach how much.
 
     Attributes:
-        thresholds: float64 `(K,)`.
+        thresholds: float64 `(K,)`: every score that there is, and one beyond either end; or a hundred between these.
+        below: whether runs below a threshold are counted, as less is better, or those above.
         estimates: by method, the share of its runs beyond each threshold, float64 `(K,)`.
     """
 
     thresholds: Floats
+    below: bool
     estimates: Mapping[str, Estimate]
 
 
@@ -117,7 +134,7 @@ class Report:
     comparison: Comparison
     curves: tuple[LearningCurve, ...]
     compared_at: Mapping[str, float]
-    scores: Mapping[tuple[str, str], Floats]
+    scores: Mapping[Cell, Floats]
     finals: Mapping[tuple[str, str], Estimate]
     scales: Mapping[str, Scale]
     tasks: tuple[str, ...]
@@ -133,6 +150,11 @@ class Report:
     def methods(self) -> tuple[str, ...]:
         """The methods that have scores."""
         return tuple(m for m in self.comparison.methods if any(method == m for method, _ in self.scores))
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments on which there are scores."""
+        return tuple(task for task in self.comparison.tasks if task in self.compared_at)
 
     def curve(self, tag: str, method: str, task: str) -> LearningCurve | None:
         """Return a learning curve, None if there is none."""
@@ -157,7 +179,7 @@ class Report:
     def truths(self) -> tuple[str, ...]:
         """The tags of the exact errors that were logged, without the metric."""
         tags = dict.fromkeys(each.tag for each in self.curves)
-        return tuple(tag for tag in tags if tag != self.metric)
+        return tuple(tag for tag in tags if tag != self.metric and tag not in LEAST)
 
 
 @dataclass
@@ -205,29 +227,41 @@ def analyse(
     own = {(each.method, each.task): each.curve for each in curves if each.tag == tag}
     compared_at = _compared_at(work, own)
     scores = {cell: curve.at(compared_at[cell[1]]) for cell, curve in own.items()}
-    finals = {cell: work.estimate(interquartile_mean, its[:, None]) for cell, its in scores.items()}
     scales = _scales(normalise, work, scores)
-    tasks = _common_tasks(work, scores)
-    better_low = is_better_low(tag)
+    return _concluded(work, curves, own, compared_at, scores, scales)
+
+
+def _concluded(
+    work: _Work,
+    curves: Sequence[LearningCurve],
+    own: Mapping[Cell, Curve],
+    compared_at: Mapping[str, float],
+    scores: Mapping[Cell, Floats],
+    scales: Mapping[str, Scale],
+) -> Report:
+    """Say what scores on their scales amount to."""
+    tasks, better_low = _common_tasks(work, scores), is_better_low(work.metric)
     pooled = _pooled(work, scores, tasks, scales) if len(tasks) == 1 or (scales and tasks) else {}
+    efficiency = _efficiency(work, own, compared_at, tasks, scales) if scales and len(tasks) > 1 else None
+    improvement = _improvement(work, scores, better_low)
     _say_how_few(work, own)
     return Report(
-        tag,
-        better_low,
-        comparison,
-        tuple(curves),
-        compared_at,
-        scores,
-        finals,
-        scales,
-        tasks,
-        _aggregates(work, pooled, bool(scales)),
-        _profile(work, pooled, low=better_low and not scales) if pooled else None,
-        _efficiency(work, own, compared_at, tasks, scales) if scales and len(tasks) > 1 else None,
-        _improvement(work, scores, better_low),
-        tuple(work.notes),
-        reps,
-        confidence,
+        metric=work.metric,
+        better_low=better_low,
+        comparison=work.comparison,
+        curves=tuple(curves),
+        compared_at=compared_at,
+        scores=scores,
+        finals={cell: work.estimate(interquartile_mean, its[:, None]) for cell, its in scores.items()},
+        scales=scales,
+        tasks=tasks,
+        aggregates=_aggregates(work, pooled, bool(scales)),
+        profile=_profile(work, pooled, low=better_low and not scales) if pooled else None,
+        efficiency=efficiency,
+        improvement=improvement,
+        notes=tuple(work.notes),
+        reps=work.estimate.reps,
+        confidence=work.estimate.confidence,
     )
 
 
@@ -240,40 +274,43 @@ def _known(metric: str, runs: Sequence[Run]) -> str:
 
 def _curves(work: _Work) -> list[LearningCurve]:
     """Make the metric's curves first, then the exact errors'."""
-    truths = {
-        tag
-        for runs in work.comparison.cells.values()
-        for run in runs
-        for tag in run.columns
-        if tag.startswith("truth/")
-    }
-    made = []
-    for tag in (work.metric, *sorted(truths - {work.metric})):
-        for (method, task), runs in work.comparison.cells.items():
-            curve = aligned(runs, tag)
-            if tag == work.metric:
-                _say_what_happened(work, method, task, runs, curve)
-            if curve is not None:
-                estimate = work.estimate(interquartile_mean, curve.values.T[:, :, None])
-                made.append(LearningCurve(tag, method, task, curve, estimate))
+    cells = work.comparison.cells
+    truths = {tag for runs in cells.values() for run in runs for tag in run.columns if tag.startswith("truth/")}
+    made = [_curve(work, work.metric, cell, runs) for cell, runs in _comparable(work).items()]
+    unlike = [_place(each.method, each.task) for each in made if each.curve.interpolated]
+    if unlike:
+        who = ", ".join(unlike) if len(unlike) <= LISTED else f"{len(unlike)} methods on an environment"
+        work.notes.append(f"{who}: the runs were logged at different steps; between these, values are linear")
+    for tag in sorted(truths - {work.metric}):
+        logged = {cell: [run for run in runs if run.curve(tag)[0].size] for cell, runs in cells.items()}
+        made += [_curve(work, tag, cell, runs) for cell, runs in logged.items() if runs]
     return made
 
 
-def _say_what_happened(work: _Work, method: str, task: str, runs: Sequence[Run], curve: Curve | None) -> None:
-    where = _place(method, task)
-    if curve is None:
-        lacking = not any(run.curve(work.metric)[0].size for run in runs)
-        why = f"has not logged {work.metric}" if lacking else f"its runs share no step at which {work.metric} is known"
-        work.notes.append(f"{where}: {why}; it is left out")
-        return
-    for run in runs:
-        if run not in curve.runs:
-            work.notes.append(f"{run.folder}: has not logged {work.metric}; it is left out")
-    if curve.interpolated:
-        work.notes.append(f"{where}: its runs were logged at different steps; values between are linear")
+def _curve(work: _Work, tag: str, cell: Cell, runs: Sequence[Run]) -> LearningCurve:
+    curve = aligned(runs, tag)
+    return LearningCurve(tag, *cell, curve, work.estimate(interquartile_mean, curve.values.T[:, :, None]))
 
 
-def _compared_at(work: _Work, own: Mapping[tuple[str, str], Curve]) -> dict[str, float]:
+def _comparable(work: _Work) -> dict[Cell, list[Run]]:
+    """Return the runs that have logged the metric, without those that end before others on their task begin."""
+    kept: dict[Cell, list[Run]] = {}
+    for task in work.comparison.tasks:
+        cells = [(cell, run) for cell, runs in work.comparison.cells.items() if cell[1] == task for run in runs]
+        logged = {run: run.curve(work.metric)[0] for _, run in cells}
+        spans = [(steps[0], steps[-1]) for steps in logged.values() if steps.size]
+        begun = common_step(spans) if spans else 0.0
+        for cell, run in cells:
+            if not logged[run].size:
+                work.notes.append(f"{run.folder}: has not logged {work.metric}; it is left out")
+            elif not logged[run][0] <= begun <= logged[run][-1]:
+                work.notes.append(f"{run.folder}: shares no step with others on its environment; it is left out")
+            else:
+                kept.setdefault(cell, []).append(run)
+    return kept
+
+
+def _compared_at(work: _Work, own: Mapping[Cell, Curve]) -> dict[str, float]:
     """Return the last step that all runs on a task have in common."""
     at = {}
     for task in dict.fromkeys(task for _, task in own):
@@ -283,17 +320,13 @@ def _compared_at(work: _Work, own: Mapping[tuple[str, str], Curve]) -> dict[str,
         first, run = min(ends, key=lambda pair: pair[0])
         last = max(end for end, _ in ends)
         at[task] = float(first)
-        begun = max(curve.steps[0] for (_, its), curve in own.items() if its == task)
-        if first < begun:
-            raise ConfigError(f"{task}: {run.folder} ends at step {first:,.0f}, before others begin; leave it out")
         if last - first > STRAY * last:
-            work.notes.append(
-                f"{task}: compared at step {first:,.0f}, where {run.folder} ends, though others go on to {last:,.0f}"
-            )
+            others = f"though others go on to {last:,.0f}"
+            work.notes.append(f"{task}: compared at step {first:,.0f}, where {run.folder} ends, {others}")
     return at
 
 
-def _scales(normalise: Any, work: _Work, scores: Mapping[tuple[str, str], Floats]) -> dict[str, Scale]:
+def _scales(normalise: Any, work: _Work, scores: Mapping[Cell, Floats]) -> dict[str, Scale]:
     tasks: dict[str, list[Run]] = {}
     for method, task in scores:
         tasks.setdefault(task, []).extend(work.comparison.cells[method, task])
@@ -309,7 +342,7 @@ def _scales(normalise: Any, work: _Work, scores: Mapping[tuple[str, str], Floats
     return scales_of(normalise, tasks, work.notes)
 
 
-def _common_tasks(work: _Work, scores: Mapping[tuple[str, str], Floats]) -> tuple[str, ...]:
+def _common_tasks(work: _Work, scores: Mapping[Cell, Floats]) -> tuple[str, ...]:
     """Return the tasks that every method with any score has one on."""
     methods = {method for method, _ in scores}
     tried = {task: {method for method, its in scores if its == task} for task in work.comparison.tasks}
@@ -321,7 +354,7 @@ def _common_tasks(work: _Work, scores: Mapping[tuple[str, str], Floats]) -> tupl
 
 
 def _pooled(
-    work: _Work, scores: Mapping[tuple[str, str], Floats], tasks: Sequence[str], scales: Mapping[str, Scale]
+    work: _Work, scores: Mapping[Cell, Floats], tasks: Sequence[str], scales: Mapping[str, Scale]
 ) -> dict[str, Floats]:
     """Return every method's scores on the tasks, on their scales, as `(N, M)`: as many runs as there are on each."""
     pooled = {}
@@ -357,18 +390,20 @@ def _profile(work: _Work, pooled: Mapping[str, Floats], *, low: bool) -> Profile
     """Return the share of runs above each threshold, below it where less is better."""
     every = np.concatenate([scores.ravel() for scores in pooled.values()])
     edge = 0.02 * (every.max() - every.min() or 1.0)
-    thresholds = np.linspace(every.min() - edge, every.max() + edge, POINTS + 1)
+    thresholds = np.unique([every.min() - edge, *every, every.max() + edge])
+    if thresholds.size > MOST_THRESHOLDS:
+        thresholds = np.linspace(thresholds[0], thresholds[-1], POINTS + 1)
     sign = -1.0 if low else 1.0
     estimates = {
         method: work.estimate(lambda drawn: performance_profile(sign * drawn, sign * thresholds), scores)
         for method, scores in pooled.items()
     }
-    return Profile(thresholds, estimates)
+    return Profile(thresholds, low, estimates)
 
 
 def _efficiency(
     work: _Work,
-    own: Mapping[tuple[str, str], Curve],
+    own: Mapping[Cell, Curve],
     compared_at: Mapping[str, float],
     tasks: Sequence[str],
     scales: Mapping[str, Scale],
@@ -390,9 +425,7 @@ def _at_each(curve: Curve, steps: Floats) -> Floats:
     return np.array([np.interp(steps, curve.steps, row) for row in curve.values]).T  # [T, N]
 
 
-def _improvement(
-    work: _Work, scores: Mapping[tuple[str, str], Floats], better_low: bool
-) -> dict[tuple[str, str], Estimate]:
+def _improvement(work: _Work, scores: Mapping[Cell, Floats], better_low: bool) -> dict[tuple[str, str], Estimate]:
     """Return how probably one method beats the other, over the tasks that both were tried on."""
     methods = list(dict.fromkeys(method for method, _ in scores))
     sign, found = -1.0 if better_low else 1.0, {}
@@ -407,11 +440,12 @@ def _improvement(
     return found
 
 
-def _say_how_few(work: _Work, own: Mapping[tuple[str, str], Curve]) -> None:
+def _say_how_few(work: _Work, own: Mapping[Cell, Curve]) -> None:
     counts = {cell: len(curve.runs) for cell, curve in own.items()}
     alone = [_place(*cell) for cell, count in counts.items() if count == 1]
     if alone:
-        work.notes.append(f"{', '.join(alone)}: a single run, and so no interval")
+        who = ", ".join(alone) if len(alone) <= LISTED else f"{len(alone)} methods on an environment"
+        work.notes.append(f"{who}: a single run each, and so no interval")
     few = min((count for count in counts.values() if 1 < count < ENOUGH), default=None)
     if few is not None:
         work.notes.append(
@@ -421,4 +455,4 @@ def _say_how_few(work: _Work, own: Mapping[tuple[str, str], Curve]) -> None:
 
 
 def _place(method: str, task: str) -> str:
-    return f"{method} on {task}" if task else method
+    return f"{method} on {task}"

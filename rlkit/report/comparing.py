@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 
 EVALUATION = "eval/mean_reward"
 POINTS = 100  # of a curve whose runs were logged at different steps
+MOST_POINTS = 200  # of any curve; of more, some are left out
 NAMED = 3  # hyperparameters in a method's name; of more, a number tells them apart
+UNKNOWN = "unknown environment"
 LONGEST = 24  # characters of a value in a name
 
 _BETTER_HIGH = ("truth/optimal_actions", "truth/optimal_share")
@@ -106,24 +108,40 @@ def arrange(runs: Sequence[Run], group: Sequence[str], notes: list[str]) -> Comp
     return Comparison(tuple(dict.fromkeys(methods)), tuple(dict.fromkeys(tasks)), kept)
 
 
-def aligned(runs: Sequence[Run], tag: str) -> Curve | None:
-    """Put runs' curves on common steps, from where all have begun to where the first ends; None if that is nowhere.
+def aligned(runs: Sequence[Run], tag: str) -> Curve:
+    """Put runs' curves on common steps, from where all have begun to where the first ends.
 
-    Where all were logged at the same steps, these are kept. Else there are a hundred, and values are linear between
-    their neighbours. Runs without the tag are left out.
+    Where all were logged at the same steps, these are kept, at most two hundred of them. Else there are a hundred, and
+    values are linear between their neighbours. Runs without the tag are left out, as are those that end before another
+    one begins.
+
+    Args:
+        runs: at least one that has logged the tag.
+        tag: which.
     """
     found = [(run, *run.curve(tag)) for run in runs]
     found = [(run, steps, values) for run, steps, values in found if steps.size]
-    if not found:
-        return None
-    first, last = max(steps[0] for _, steps, _ in found), min(steps[-1] for _, steps, _ in found)
-    if first > last:
-        return None
+    first = common_step([(steps[0], steps[-1]) for _, steps, _ in found])
+    found = [each for each in found if each[1][0] <= first <= each[1][-1]]
+    last = min(steps[-1] for _, steps, _ in found)
     within = [steps[(steps >= first) & (steps <= last)] for _, steps, _ in found]
     same = all(np.array_equal(steps, within[0]) for steps in within)
-    steps = within[0] if same else np.linspace(first, last, POINTS if first < last else 1)
+    steps = _thinned(within[0]) if same else np.linspace(first, last, POINTS if first < last else 1)
     values = np.array([np.interp(steps, its, logged) for _, its, logged in found])  # [N, T]
     return Curve(steps, values, tuple(run for run, _, _ in found), not same)
+
+
+def common_step(spans: Sequence[tuple[float, float]]) -> float:
+    """Return the step at which the last of some runs begins, of those that begin before all others have ended."""
+    return float(min(max(begin for begin, _ in spans), max(end for _, end in spans)))
+
+
+def _thinned(steps: Floats) -> Floats:
+    """Return at most two hundred of some steps, the first and the last among them."""
+    if steps.size <= MOST_POINTS:
+        return steps
+    chosen = np.linspace(0, steps.size - 1, MOST_POINTS).round().astype(np.intp)
+    return np.asarray(steps[chosen])
 
 
 def _distinct(runs: list[Run], notes: list[str]) -> tuple[Run, ...]:
@@ -137,9 +155,8 @@ def _distinct(runs: list[Run], notes: list[str]) -> tuple[Run, ...]:
             continue
         longer, shorter = (other, run) if _length(other) >= _length(run) else (run, other)
         kept[key] = longer
-        notes.append(
-            f"{shorter.folder}: is seed {run.seed} again, like {longer.folder}, and left out; a name for each keeps both"
-        )
+        twice = f"is seed {run.seed} of the same method again, like {longer.folder}"
+        notes.append(f"{shorter.folder}: {twice}; it is left out")
     return tuple(kept.values())
 
 
@@ -150,7 +167,7 @@ def _length(run: Run) -> float:
 def _pooled(cells: Mapping[tuple[str, str], list[Run]]) -> list[str]:
     """Say where runs with different hyperparameters count as one method."""
     return [
-        f"{method} on {task or 'its environment'}: its runs differ in {', '.join(keys)}, and count as one method"
+        f"{method} on {task}: its runs differ in {', '.join(keys)}, and count as one method"
         for (method, task), runs in cells.items()
         if (keys := _varying([run.hyperparameters for run in runs]))
     ]
@@ -178,14 +195,26 @@ def _methods(runs: Sequence[Run], tasks: Sequence[str]) -> list[str]:
             its = [run for run, where in zip(runs, tasks, strict=True) if (_who(run), where) == (who, task)]
             keys |= dict.fromkeys(_varying([run.hyperparameters for run in its]))
         differing[who] = list(keys)
-    full = [(_who(run), _spelt({key: run.hyperparameters.get(key) for key in differing[_who(run)]})) for run in runs]
-    short = [
-        " ".join(
-            [_who(run), *(f"{key}={_brief(run.hyperparameters.get(key))}" for key in differing[_who(run)][:NAMED])]
-        )
-        for run in runs
-    ]
+    full = [(_who(run), _values(run, differing[_who(run)])) for run in runs]
+    short = []
+    for run in runs:
+        its = [other for other in runs if _who(other) == _who(run)]
+        named = _telling(its, differing[_who(run)])
+        short.append(" ".join([_who(run), *(f"{key}={_brief(run.hyperparameters.get(key))}" for key in named)]))
     return _told_apart(short, full)
+
+
+def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
+    """Choose the few hyperparameters that tell runs apart as well as all of them do, at most three."""
+    chosen: list[str] = []
+    wanted = len({_values(run, keys) for run in runs})
+    while len(chosen) < NAMED and len({_values(run, chosen) for run in runs}) < wanted:
+        chosen.append(max(keys, key=lambda key: len({_values(run, [*chosen, key]) for run in runs})))
+    return [key for key in keys if key in chosen]
+
+
+def _values(run: Run, keys: Sequence[str]) -> str:
+    return _spelt([run.hyperparameters.get(key) for key in keys])
 
 
 def _who(run: Run) -> str:
@@ -198,7 +227,9 @@ def _tasks(runs: Sequence[Run]) -> list[str]:
     short = []
     for run in runs:
         differing = _varying([other.arguments for other in runs if other.environment == run.environment])
-        short.append(" ".join([run.environment, *(f"{key}={_brief(run.arguments.get(key))}" for key in differing)]))
+        short.append(
+            " ".join([run.environment or UNKNOWN, *(f"{key}={_brief(run.arguments.get(key))}" for key in differing)])
+        )
     return _told_apart(short, full)
 
 

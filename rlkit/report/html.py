@@ -12,7 +12,7 @@ from rlkit.plotting.curves import COLOURS
 from rlkit.plotting.glyphs import INK
 from rlkit.report import tables
 from rlkit.report.analysis import Report
-from rlkit.report.figures import Panel, Plate, draw_alone, style
+from rlkit.report.figures import Panel, Plate, draw_alone, look_of
 
 _IN_THE_DARK = ("#6db3f2", "#ff9457", "#69c97d", "#d58be8", "#ff8787", "#4dc4db", "#a994ff", "#adb5bd")
 
@@ -39,7 +39,7 @@ p { max-width: 70ch; margin: .4rem 0; }
 .notes { background: var(--note); border-radius: .5rem; padding: .6rem 1rem .6rem 2rem; margin: 1rem 0; max-width: 90ch;
   overflow-wrap: anywhere; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
-.panels > svg { width: 100%; max-width: 40rem; height: auto; }
+.panels > svg { width: 100%; max-width: 32rem; height: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .4rem 0; font-size: .9rem; }
 .legend svg { width: 1.8rem; height: .8rem; margin-right: .4rem; }
 .scroll { overflow-x: auto; margin: .5rem 0; }
@@ -53,7 +53,7 @@ summary { cursor: pointer; color: var(--soft); }
 
 _HOW = (
     "Scores are compared by their interquartile mean, the mean of the middle half of all runs. Intervals are "
-    "percentile intervals of a stratified bootstrap: of each environment on its own, whole runs are drawn with replacement. "
+    "percentile ones of a stratified bootstrap: of each environment on its own, whole runs are drawn with replacement. "
     "Performance profiles are score distributions; the probability of improvement is the Mann-Whitney U statistic over "
     "its maximum, averaged over environments. The method is that of Agarwal et al. (2021), Deep Reinforcement Learning "
     "at the Edge of the Statistical Precipice, NeurIPS 34."
@@ -62,7 +62,7 @@ _HOW = (
 
 def page(report: Report, shown: Sequence[Plate]) -> str:
     """Return a report as HTML, with the pictures as SVG inside it."""
-    title = f"{_joined(report.methods)} on {_joined([task for task in report.comparison.tasks if task])}"
+    title = f"{_joined(report.methods)} on {_joined(report.environments)}"
     parts = [f"<h1>{_safe(title)}</h1>", f"<p>{_safe(_summary(report))}</p>", _notes(report)]
     parts += ["<h2>Scores</h2>", _table(tables.final_rows(report))]
     truth = [plate for plate in shown if plate.name.startswith("truth_")]
@@ -96,6 +96,7 @@ def inline(panel: Panel, prefix: str) -> str:
     text = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", text, count=1)
     text = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", text, count=1)
     text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is no more than a screen shows
     text = re.sub(r"#[0-9a-f]{6}\b", lambda found: _variable(found[0]), text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{_safe(panel.title or prefix)}" ', 1).strip()
 
@@ -123,8 +124,8 @@ def _summary(report: Report) -> str:
         )
         scaled += "."
     return (
-        f"{runs} runs, compared by {report.metric} ({better} is better). Intervals cover {report.confidence:.0%}, from "
-        f"{report.reps:,} bootstrap samples.{scaled}"
+        f"{runs} runs, compared by {report.metric} ({better} is better). Intervals are {report.confidence:.0%} ones, "
+        f"from {report.reps:,} bootstrap samples.{scaled}"
     )
 
 
@@ -151,10 +152,10 @@ def _section(plate: Plate, report: Report) -> str:
 def _legend(report: Report) -> str:
     marks = []
     for method in report.methods:
-        kind = style(report, method)
-        dashes = {"--": "6 3", ":": "2 3", "-.": "6 3 2 3"}.get(kind["linestyle"], "none")
-        look = f"stroke='{_variable(kind['color'])}' stroke-width='3' stroke-dasharray='{dashes}'"
-        line = f"<line x1='0' y1='5' x2='24' y2='5' {look}/>"
+        look = look_of(report, method)
+        dashes = {"--": "6 3", ":": "2 3", "-.": "6 3 2 3"}.get(look.line, "none")
+        stroke = f"stroke='{_variable(look.colour)}' stroke-width='3' stroke-dasharray='{dashes}'"
+        line = f"<line x1='0' y1='5' x2='24' y2='5' {stroke}/>"
         marks.append(f"<span><svg viewBox='0 0 24 10' aria-hidden='true'>{line}</svg>{_safe(method)}</span>")
     return f"<div class='legend'>{''.join(marks)}</div>"
 

@@ -110,14 +110,14 @@ def _numbers(estimate: Estimate) -> tuple[Any, ...]:
 def final_rows(report: Report) -> list[tuple[str, ...]]:
     """Return the scores as text, one row a method and task, the heading first."""
     rows: list[tuple[str, ...]] = [
-        ("environment", "method", "runs", "step", f"{report.metric} [{report.confidence:.0%} interval]")
+        ("environment", "method", f"{report.metric} [{report.confidence:.0%} interval]", "runs", "step")
     ]
     for task in report.comparison.tasks:
         for method in report.methods:
             if (method, task) in report.finals:
                 count = str(len(report.scores[method, task]))
                 step = f"{report.compared_at[task]:,.0f}"
-                rows.append((task, method, count, step, with_interval(report.finals[method, task])))
+                rows.append((task, method, with_interval(report.finals[method, task]), count, step))
     return rows
 
 
