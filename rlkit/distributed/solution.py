@@ -100,8 +100,14 @@ class DistributedSolution:
         path = Path(directory) / FACTS
         try:
             facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            first_state = np.array(facts.pop("first_state"), dtype=np.int64)
-            return cls(Path(directory), first_state, **facts)
+            return cls(
+                Path(directory),
+                np.array(facts["first_state"], dtype=np.int64),
+                error_bound=float(facts["error_bound"]),
+                gamma=float(facts["gamma"]),
+                iterations=int(facts["iterations"]),
+                rebuilt=int(facts.get("rebuilt", 0)),
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"{path}: is no solution's ({error})") from None
 
