@@ -123,7 +123,7 @@ def read_run(folder: Path, *, label: str | None = None) -> Run:
             columns, identity = _progress(folder / PROGRESS), _environment_in(monitors)
         else:
             columns, identity = _episodes(monitors), _environment_in(monitors)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UnreadableRun(f"{folder}: cannot be read ({error})") from error
     if not (folder / "config.json").is_file():
         return Run(folder, _agent_by_name(folder, identity), identity, columns, label=label)
