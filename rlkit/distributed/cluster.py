@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,10 @@ def import_ray() -> Any:
     return ray
 
 
+_ANSWER = 10.0
+"""Seconds within which the machine at an address has to answer; Ray itself would wait for minutes."""
+
+
 @contextlib.contextmanager
 def connected(address: str | None = None, *, workers: int | None = None) -> Iterator[Any]:
     """Yield the module `ray`, connected to a cluster; a connection that there is already is used and left alone.
@@ -41,6 +47,8 @@ def connected(address: str | None = None, *, workers: int | None = None) -> Iter
         yield ray
         return
     own = address is None or address == "local"
+    if not own:
+        _check_listening(str(address))
     quiet = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
     here = {"num_cpus": workers, "include_dashboard": False} if own else {}
     try:
@@ -51,3 +59,14 @@ def connected(address: str | None = None, *, workers: int | None = None) -> Iter
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_listening(address: str) -> None:
+    """Check that somebody listens at `host:port` or `ray://host:port`; other addresses are for Ray to understand."""
+    found = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"no Ray cluster at {address!r}: {error}") from error
