@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -21,7 +22,7 @@ from rlkit.transition import Transition
 
 STRIDE = 32  # transitions between two looks at whether anything was learnt
 SHORTEST, MOST = 64, 2048  # transitions in a stream
-LONGEST = 50  # steps of an episode, so that what learns when it ends does
+LIMITS = (32, 4, 16, 8)  # of episodes' steps, in turn, so that there are truncated ones
 N_PROBES = 16
 SEED = 0
 
@@ -37,12 +38,20 @@ class Recording(NamedTuple):
     error: Exception | None
 
 
+class Stranger(Agent):
+    """An agent that does nothing and draws nothing, of a class that no other is of."""
+
+    def setup(self) -> None:
+        """Hold something."""
+        self.weights = np.zeros(3)
+
+
 class AgentSubject:
     """An agent to be checked: fresh ones of any seed, and transitions that one of them went through.
 
     The transitions are an agent's own, while it learns; but each reward is drawn from a normal distribution, so that
-    there is always something to learn, and no episode is longer than 50 steps. There are as many as it takes until
-    something is learnt, 64 at least.
+    there is always something to learn, and episodes are truncated early. There are as many as it takes until something
+    is learnt, 64 at least, and a few more if they would end with an episode.
 
     Args:
         make: a class, or a function of an environment and a seed.
@@ -113,6 +122,7 @@ class AgentSubject:
                         seen.append(next(steps))
                     probes = self._probes_in(seen)
                     if len(seen) >= SHORTEST and self._knowledge(agent, probes) != self._knowledge(fresh, probes):
+                        seen += self._until_in_an_episode(steps, seen[-1])
                         return Recording(seen, True, None)
         except Exception as error:
             return Recording(seen, False, error)
@@ -247,25 +257,36 @@ class AgentSubject:
         said = {name: value.tobytes() for name, value in values.items()}
         return said or numbers_of(agent) or {"act": repr([spelt(agent.act(probe)) for probe in probes]).encode()}
 
+    def _until_in_an_episode(self, steps: Iterator[Transition], last: Transition) -> list[Transition]:
+        """Return the next transitions until two of one episode are the last ones, if that can be had soon."""
+        more, others = [], itertools.islice(steps, STRIDE)
+        for transition in others:
+            more.append(transition)
+            if not any(t.terminated or t.truncated for t in (last, transition)):
+                break
+            last = transition
+        return more
+
     def _steps_of(self, agent: Agent) -> Iterator[Transition]:
         """Have an agent act and learn, for as long as somebody asks for the next transition."""
         env, dice = self.env, np.random.default_rng(SEED)
         keep, fault = keeper(env.observation_space), finder_of_faults(env.action_space, bounds=True)
         keep_action, spare = keeper(env.action_space), _own(env.action_space)
-        observation, length = keep(env.reset(seed=SEED)[0]), 0
+        observation, length, limits = keep(env.reset(seed=SEED)[0]), 0, itertools.cycle(LIMITS)
+        limit = next(limits)
         while True:
             action = keep_action(agent.act(keep(observation), explore=True))
             action = action if fault(action) is None else spare.sample()  # another check tells of it
             seen, _, terminated, truncated, _ = env.step(keep_action(action))
             length += 1
-            truncated = bool(truncated) or (length == LONGEST and not terminated)
+            truncated = bool(truncated) or (length == limit and not terminated)
             reward = float(dice.normal())
             transition = Transition(observation, action, reward, keep(seen), bool(terminated), truncated)
             agent.update(self.copy(transition))
             yield transition
             observation = transition.next_observation
             if terminated or truncated:
-                observation, length = keep(env.reset()[0]), 0
+                observation, length, limit = keep(env.reset()[0]), 0, next(limits)
 
     def _probes_in(self, stream: list[Transition]) -> list[Any]:
         keep = keeper(self.env.observation_space)

@@ -39,6 +39,7 @@ def agent_checks() -> list[Check[AgentSubject]]:
         learning.check_metrics_are_finite_floats,
         learning.check_terminated_transitions_do_not_bootstrap,
         learning.check_truncated_transitions_bootstrap,
+        learning.check_ended_episodes_are_over,
         learning.check_inputs_are_not_modified,
         learning.check_inputs_are_not_kept,
         learning.check_update_batch_learns_from_valid_transitions_alone,

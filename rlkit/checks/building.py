@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 import typing
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from rlkit.checks.agent_subject import AgentSubject, described
-from rlkit.checks.running import CheckFailed
+from rlkit.agent import Agent
+from rlkit.checks.agent_subject import AgentSubject, Stranger, described
+from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import (
+    attributes_of,
     differing,
     global_generators,
     keeping_global_generators,
@@ -98,14 +101,18 @@ def check_same_seed_gives_the_same_agent(subject: AgentSubject) -> None:
 
 def check_seeds_differ(subject: AgentSubject) -> None:
     """Agents of different seeds do, or learn, something different."""
-    stream, first = subject.stream, None
+    stream, first, drew = subject.stream, None, False
     for seed in SEEDS:
         agent = subject.new(seed)
         actions = [np.asarray(action).tobytes() for action in subject.feed(agent, stream)]
         said = actions, numbers_of(agent)
-        first = first or said
+        first, drew = first or said, drew or draws(agent)
         if said != first:
             return
+    if not drew:
+        raise CheckSkipped("nothing in it is random")
+    if getattr(subject.env.action_space, "n", None) == 1:
+        raise CheckSkipped("there is only one action")
     raise CheckFailed(f"seeds {', '.join(map(str, SEEDS))} give the same agent; draw random numbers from self.rng")
 
 
@@ -134,6 +141,15 @@ def check_agents_share_nothing(subject: AgentSubject) -> None:
     subject.feed(one, subject.stream)
     if names := differing(before, state_of(other)):
         raise CheckFailed(f"what one agent learns changes another's {', '.join(names)}; make them in setup()")
+
+
+def draws(agent: Agent) -> bool:
+    """Tell whether an agent has drawn from its generator, or holds another."""
+    fresh = Stranger(agent.observation_space, agent.action_space, seed=agent.seed).rng
+    if agent.rng.bit_generator.state != fresh.bit_generator.state:
+        return True
+    kinds = np.random.Generator | np.random.RandomState | random.Random
+    return any(isinstance(value, kinds) for name, value in attributes_of(agent).items() if name != "rng")
 
 
 def again_from_json(config: Config) -> Config:

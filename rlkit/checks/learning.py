@@ -86,6 +86,22 @@ def check_truncated_transitions_bootstrap(subject: AgentSubject) -> None:
     )
 
 
+def check_ended_episodes_are_over(subject: AgentSubject) -> None:
+    """No episode reaches into the next: to be told that one is over, when it has ended, changes nothing."""
+    subject.need_repeatability()
+    told, untold = subject.new(), subject.trained()
+    subject.feed(told, [])
+    for transition in subject.stream:
+        subject.feed(told, [transition], going_on=True)
+        if transition.terminated or transition.truncated:
+            told.abandon_episode()
+    if names := differing(subject.settled_state(untold), subject.settled_state(told)):
+        raise CheckFailed(
+            f"abandon_episode() changes its {', '.join(names)} where an episode has ended already; let go in update() "
+            "of what belongs to that episode"
+        )
+
+
 def check_inputs_are_not_modified(subject: AgentSubject) -> None:
     """It does not write to the observations and transitions that it is given."""
     agent, stream = subject.new(), subject.stream

@@ -14,21 +14,13 @@ import numpy as np
 
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
-from rlkit.checks.agent_subject import SEED, AgentSubject, described, spelt
+from rlkit.checks.agent_subject import SEED, AgentSubject, Stranger, described, spelt
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import differing, state_of
 from rlkit.errors import CheckpointError
 
 LEFT = 16  # steps after a run was resumed
 OFTEN = 10**9  # steps between two rows of a log that nobody reads
-
-
-class Stranger(Agent):
-    """An agent of another class, whose checkpoints are foreign to all others."""
-
-    def setup(self) -> None:
-        """Hold something."""
-        self.weights = np.zeros(3)
 
 
 def check_save_and_load_give_the_same_agent(subject: AgentSubject) -> None:

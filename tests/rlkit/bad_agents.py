@@ -473,6 +473,22 @@ class SwapsTheEnds(Table):
         return super().target(t._replace(terminated=t.truncated, truncated=t.terminated))
 
 
+class CarriesItsTraceOn(Table):
+    """Has traces that end with an episode only if somebody else says so."""
+
+    def setup(self):
+        super().setup()
+        self.trace = np.zeros_like(self.q)
+
+    def learn(self, observation, action, error):
+        self.trace *= 0.9
+        self.trace[observation, action] += 1.0
+        self.q += self.config.learning_rate * error * self.trace
+
+    def abandon_episode(self):
+        self.trace[:] = 0.0
+
+
 class ScalesInPlace(Linear):
     """Writes to the observation."""
 
@@ -664,6 +680,7 @@ CASES = [
     Case(BootstrapsFromTheEnd, GRID, {"check_terminated_transitions_do_not_bootstrap"}),
     Case(TakesTruncationForTermination, GRID, {"check_truncated_transitions_bootstrap"}),
     Case(SwapsTheEnds, GRID, set(ENDS)),
+    Case(CarriesItsTraceOn, GRID, {"check_ended_episodes_are_over"}),
     Case(ScalesInPlace, CART, {"check_inputs_are_not_modified"}),
     Case(WritesToTransitions, CART, {"check_inputs_are_not_modified"}),
     Case(KeepsWhatItIsTold, CART, {"check_inputs_are_not_kept"}),

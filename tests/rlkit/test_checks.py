@@ -242,3 +242,28 @@ def test_a_check_may_have_nothing_to_say():
         ("check_first", "passed", ""),
         ("check_second", "skipped", "no second thoughts"),
     ]
+
+
+class Counts(Table):
+    """Does what it has done least; nothing in it is random."""
+
+    def setup(self):
+        super().setup()
+        self.n_done = np.zeros(self.q.shape, int)
+
+    def act(self, observation, *, explore=False):
+        return int(self.n_done[observation].argmin()) if explore else self.best(observation)
+
+    def learn(self, observation, action, error):
+        self.n_done[observation, action] += 1
+        super().learn(observation, action, error)
+
+
+def what_seeds_said(agent, env):
+    report = check_agent(agent, env)
+    return next(result.message for result in report.results if result.name == "check_seeds_differ")
+
+
+def test_where_nothing_can_be_random_seeds_need_not_differ():
+    assert what_seeds_said(Counts, GRID) == "nothing in it is random"
+    assert what_seeds_said(Table, "rlkit/RandomWalk19-v0") == "there is only one action"
