@@ -58,6 +58,9 @@ def read_settings(path: Path, agent: str) -> Settings:
             raise ConfigError(f"{path}: {key} means nothing here{near(key, KNOWN)}")
         if key in COUNTS and type(value) is not int:
             raise ConfigError(f"{path}: {key} = {value!r}, expected a whole number")
+    for key in tables:
+        if key != agent and not key[:1].isupper():  # which is no class
+            raise ConfigError(f"{path}: the table [{key}] means nothing here{near(key, (*KNOWN, agent))}")
     if tables and agent not in tables:
         raise ConfigError(f"{path}: has hyperparameters of {', '.join(tables)}, none of {agent}")
     env_kwargs = content.get("env_kwargs", {})

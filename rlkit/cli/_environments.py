@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,19 +87,33 @@ def read_environment(word: str, arguments: Sequence[str] = ()) -> EnvironmentSai
     return EnvironmentSaid(word, own, word)
 
 
-def environment_of(config: Mapping[str, Any], run: Path) -> EnvironmentSaid:
+def environment_of(config: Mapping[str, Any], run: Path, named: str | None = None) -> EnvironmentSaid:
     """Return the environment that a run's `config.json` names.
 
+    Args:
+        config: what the file says.
+        run: its folder.
+        named: the environment on the command line, if there is one. An id `MODULE:ID` has gymnasium import the module,
+            and a file's word alone imports nothing.
+
     Raises:
-        UnknownProblem: it names none that gymnasium knows.
+        UnknownProblem: it names none that gymnasium knows, or one of a module that nobody else has named.
     """
     import rlkit.envs  # noqa: F401  (registers)
 
     said = config.get("environment")
     said = said if isinstance(said, dict) else {}
     identity, arguments = said.get("id"), said.get("arguments")
+    if named and isinstance(identity, str) and ":" in named and named.rpartition(":")[2] == identity.rpartition(":")[2]:
+        identity = named
     if not isinstance(identity, str) or (":" not in identity and identity not in gymnasium.registry):
         raise UnknownProblem(f"{run}: its environment, {identity!r}, is not one that gymnasium can make; name another")
+    module = identity.rpartition(":")[0]
+    if module and module not in sys.modules and identity != named:
+        raise UnknownProblem(
+            f"{run}: its environment is {identity!r}, and nothing is imported because a file says so; name the "
+            "environment on the command line, too"
+        )
     return EnvironmentSaid(identity, dict(arguments) if isinstance(arguments, dict) else {}, identity)
 
 

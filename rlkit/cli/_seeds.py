@@ -89,12 +89,13 @@ def is_experiment(folder: Path) -> bool:
     return (folder / DESCRIPTION).is_file()
 
 
-def read_experiment(folder: Path, agent_class: type[Agent] | None) -> Experiment:
+def read_experiment(folder: Path, agent_class: type[Agent] | None, environment: str = "") -> Experiment:
     """Read what a folder's experiment is.
 
     Args:
         folder: the experiment's.
         agent_class: of the agent, where that is not rlkit's own; a file's word alone imports nothing.
+        environment: as the command line names it, if it does.
 
     Raises:
         CheckpointError: the description cannot be read, or is of another agent.
@@ -106,16 +107,16 @@ def read_experiment(folder: Path, agent_class: type[Agent] | None) -> Experiment
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
         found_class = agent_class_of(said, folder, agent_class)
-        environment = environment_of(said, folder)
+        found = environment_of(said, folder, environment)
         return Experiment(
             agent_class=found_class,
-            said=environment._replace(name=str(said["environment"].get("name", environment.name))),
+            said=found._replace(name=str(said["environment"].get("name", found.name))),
             hyperparameters=dict(said["hyperparameters"]),
             seeds=tuple(map(int, said["seeds"])),
             steps=int(said["steps"]),
             eval_every=int(said["eval_every"]),
         )
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
 
 

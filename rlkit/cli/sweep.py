@@ -129,7 +129,7 @@ def understand(words: list[str]) -> Callable[[], int] | None:
         return None
     if arguments.resume is not None:
         return functools.partial(_go_on, arguments, name)
-    said = _read(arguments.config)
+    said = _read(arguments.config, name)
     name = name or said.get("agent")
     if not isinstance(name, str):
         raise UsageError("no agent is named: rlkit sweep AGENT ENV, such as rlkit sweep DQN CartPole-v1")
@@ -160,24 +160,41 @@ def _begin(arguments: Arguments, agent: type[Agent], said: Mapping[str, Any]) ->
 
 def _go_on(arguments: Arguments, name: str | None) -> int:
     """Go on with a sweep."""
-    from rlkit.cli._environments import environment_of
+    from rlkit.cli._environments import environment_of, read_environment
     from rlkit.cli._runs import agent_class_of
+    from rlkit.errors import CheckpointError
     from rlkit.experiments.sweeps import read_description
 
     folder = arguments.resume
     assert folder is not None
     said = read_description(folder)
     agent = agent_class_of(said, folder, None if name is None else _agent_class(name))
-    given = [name for name in _given(arguments) if name not in (*_OF_RESUMED, "resume")]
+    given = [name for name in _given(arguments) if name not in (*_OF_RESUMED, "environment", "resume")]
     if given:
         options = ", ".join(f"--{name}" for name in _OF_RESUMED)
         raise UsageError(f"--{given[0].replace('_', '-')}: a sweep that goes on keeps what it has; it takes {options}")
+    env = environment_of(said, folder, arguments.environment)
+    asked = read_environment(arguments.environment).identity if arguments.environment else env.identity
+    if asked != env.identity:
+        raise CheckpointError(f"{folder}: is a sweep of {agent.__name__} on {env.identity}")
+    return _run(arguments, agent, env, folder, **_settings_in(said, folder, arguments.trials))
+
+
+def _settings_in(said: Mapping[str, Any], folder: Path, trials: int | None) -> dict[str, Any]:
+    """Return a sweep's settings as its folder's description has them, but for more trials.
+
+    Raises:
+        CheckpointError: the description lacks some.
+    """
+    from rlkit.errors import CheckpointError
+
     settings = {name: said[name] for name in _OF_FILE if name in said}
-    settings |= {"search": said["search"], "hyperparameters": said["hyperparameters"]}
-    settings["measurements"] = max(1, said["steps"] // said["every"])
-    if arguments.trials is not None:
-        settings["trials"] = arguments.trials
-    return _run(arguments, agent, environment_of(said, folder), folder, **settings)
+    try:
+        settings |= {"search": dict(said["search"]), "hyperparameters": dict(said["hyperparameters"])}
+        settings["measurements"] = max(1, int(said["steps"]) // int(said["every"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise CheckpointError(f"{folder}: its description is damaged ({type(error).__name__}: {error})") from None
+    return settings if trials is None else {**settings, "trials": trials}
 
 
 def _run(arguments: Arguments, agent: type[Agent], env: EnvironmentSaid, folder: Path, **settings: Any) -> int:
@@ -303,8 +320,8 @@ def _as_json(found: Sweep, env: EnvironmentSaid) -> dict[str, Any]:
     }
 
 
-def _read(path: Path | None) -> dict[str, Any]:
-    """Read a file of options.
+def _read(path: Path | None, agent: str | None) -> dict[str, Any]:
+    """Read a file of options, for the agent that the command line names, if it does.
 
     Raises:
         ConfigError: it is no TOML, or has an option that there is not.
@@ -316,8 +333,14 @@ def _read(path: Path | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no TOML ({error})") from None
     known = ("agent", "environment", "env_kwargs", "preset", "search", *_OF_FILE)
+    own = str(agent or said.get("agent")).rpartition(":")[2]
     for name, value in said.items():
-        if name not in known and not isinstance(value, dict):
+        if name in ("search", "env_kwargs") and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name} = {value!r}, expected a table of names and values")
+        if name in ("environment", "preset") and not isinstance(value, str):
+            raise ConfigError(f"{path}: {name} = {value!r}, expected a name")
+        of_agent = isinstance(value, dict) and (name == own or name[:1].isupper())  # a class
+        if name not in known and not of_agent:
             from rlkit.cli._problems import near
 
             raise ConfigError(f"{path}: unknown option {name!r}{near(name, known)}")

@@ -274,7 +274,7 @@ def _go_on(arguments: Arguments, name: str | None) -> int | None:
     if any(given is not None for given in (arguments.seeds, arguments.workers, arguments.ray)):
         raise UsageError(f"{run}: is a single run, which takes neither --seeds nor --workers nor --ray")
     agent_class = agent_class_of(config, run, _own(name))
-    said = environment_of(config, run)
+    said = environment_of(config, run, arguments.environment)
     asked = read_environment(arguments.environment).identity if arguments.environment else said.identity
     if not _is_of(agent_class, name) or asked != said.identity:
         raise CheckpointError(f"{run}: is a run of {agent_class.__name__} on {said.identity}")
@@ -282,9 +282,21 @@ def _go_on(arguments: Arguments, name: str | None) -> int | None:
     if not isinstance(steps, int):
         raise CheckpointError(f"{run}: does not say how many steps it is to have; say it with --steps")
     env = said.make()
-    agent = agent_class.for_env(env, seed=config.get("seed"), **config.get("hyperparameters", {}))
+    agent = _saved_agent(agent_class, env, config, run)
     _run(agent, env, said, run, steps, arguments, resume=True)
     return None
+
+
+def _saved_agent(agent_class: type[Agent], env: Any, config: Mapping[str, Any], run: Path) -> Agent:
+    """Make the agent that a run's `config.json` describes.
+
+    Raises:
+        CheckpointError: it describes none.
+    """
+    hyperparameters = config.get("hyperparameters", {})
+    if not isinstance(hyperparameters, dict) or {"env", "seed"} & hyperparameters.keys():
+        raise CheckpointError(f"{run}: its config.json has no hyperparameters, but {hyperparameters!r}")
+    return agent_class.for_env(env, seed=config.get("seed"), **hyperparameters)
 
 
 def _go_on_with_many(arguments: Arguments, folder: Path, name: str | None) -> int:
@@ -293,7 +305,7 @@ def _go_on_with_many(arguments: Arguments, folder: Path, name: str | None) -> in
     from rlkit.cli._seeds import pool_of, read_experiment
     from rlkit.config import check_count
 
-    found = read_experiment(folder, _own(name))
+    found = read_experiment(folder, _own(name), arguments.environment)
     identity = found.said.identity
     asked = read_environment(arguments.environment).identity if arguments.environment else identity
     if not _is_of(found.agent_class, name) or asked != identity:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -181,6 +182,52 @@ def test_nothing_is_imported_because_a_file_says_so(capsys):
         assert "own_agents" not in sys.modules
 
 
+MODULE = """
+import gymnasium
+
+gymnasium.register("OwnCliff-v0", "gymnasium.envs.toy_text.cliffwalking:CliffWalkingEnv", max_episode_steps=50)
+"""
+
+
+def _forget():
+    sys.modules.pop("own_cliff", None)
+    gymnasium.registry.pop("OwnCliff-v0", None)
+
+
+@pytest.mark.parametrize("words", [(), ("--seeds", "1", "--workers", "1")])
+def test_no_environment_is_imported_because_a_file_says_so(capsys, own_folder, monkeypatch, words):
+    (own_folder / "own_cliff.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(own_folder))
+    folder = done_json(capsys, "QLearning", "own_cliff:OwnCliff-v0", *SHORT, *words)["folder"]
+    file = Path(folder, "experiment.json" if words else "config.json")
+    file.write_text(file.read_text().replace('"OwnCliff-v0"', '"own_cliff:OwnCliff-v0"'))
+    _forget()
+    said = refusal(capsys, "train", "--resume", folder)
+    assert "'own_cliff:OwnCliff-v0', and nothing is imported because a file says so" in said
+    assert "own_cliff" not in sys.modules
+    again = done_json(capsys, "QLearning", "own_cliff:OwnCliff-v0", "--resume", folder)
+    assert again["folder"] == folder
+    _forget()
+
+
+@pytest.mark.parametrize(
+    "said", [{"steps": float("inf")}, {"seeds": None}, {"environment": []}, {"hyperparameters": 3}, {"eval_every": []}]
+)
+def test_a_damaged_description_is_named(capsys, said):
+    folder = Path(done_json(capsys, "QLearning", "zhao-2x2", *SHORT, "--seeds", "1", "--workers", "1")["folder"])
+    file = folder / "experiment.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    assert str(folder) in refusal(capsys, "train", "--resume", str(folder))
+
+
+@pytest.mark.parametrize("said", [[1], {"env": 3}, {"seed": 3}])
+def test_hyperparameters_that_are_none_are_named(capsys, said):
+    folder = Path(done_json(capsys, "QLearning", "zhao-2x2", *SHORT)["folder"])
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "hyperparameters": said}))
+    assert f"{folder}: its config.json has no hyperparameters" in refusal(capsys, "train", "--resume", str(folder))
+
+
 FILE = """
 environment = "Pendulum-v1"
 env_kwargs = { g = 9.0 }
@@ -245,6 +292,7 @@ def test_a_file_has_features_in_words(capsys):
         ("--config two.toml", "two.toml: is for DDPG and TD3; name one"),
         ("DQN --config two.toml", "two.toml: has hyperparameters of DDPG, TD3, none of DQN"),
         ("DDPG --config typo.toml", "typo.toml: step means nothing here; did you mean 'steps'"),
+        ("DDPG --config table.toml", "the table [env_kwrags] means nothing here; did you mean 'env_kwargs'"),
         ("DDPG --config typed.toml", "typed.toml: steps = 1.5, expected a whole number"),
         ("DDPG --config ranged.toml", "gamma=2.0 is outside its range [0, 1]"),
         ("--resume single --seeds 3", "single: is a single run, which takes neither --seeds nor --workers nor --ray"),
@@ -259,6 +307,7 @@ def test_mistakes_cost_one_line_and_exit_code_2(capsys, words, said):
         "lacking.py": "import nowhere",
         "two.toml": "[DDPG]\n[TD3]",
         "typo.toml": "step = 3",
+        "table.toml": "[env_kwrags]\na = 1\n[DDPG]",
         "typed.toml": "steps = 1.5",
         "ranged.toml": 'environment = "Pendulum-v1"\n[DDPG]\ngamma = 2.0',
         "full/thesis.tex": "",

@@ -176,6 +176,35 @@ def test_a_file_with_an_option_that_there_is_not_is_refused(capsys, own_folder):
     assert "unknown option 'trails'; did you mean 'trials'" in refusal(capsys, *WORDS, "--config", "sweep.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[serach]\nlearning_rate = '0.1:1'\n", "unknown option 'serach'; did you mean 'search'"),
+        ("search = 3\n", "search = 3, expected a table of names and values"),
+        ("environment = 3\n", "environment = 3, expected a name"),
+    ],
+)
+def test_a_file_with_a_table_or_a_value_that_means_nothing_is_refused(capsys, own_folder, text, sentence):
+    (own_folder / "sweep.toml").write_text(text)
+    assert sentence in refusal(capsys, *WORDS, "--config", "sweep.toml")
+
+
+@pytest.mark.parametrize("said", [{"search": None}, {"every": 0}, {"steps": float("inf")}, {"hyperparameters": 3}])
+def test_a_damaged_description_is_named(capsys, own_folder, said):
+    done(capsys, *WORDS, "--out", "a")
+    file = own_folder / "a/sweep.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    assert "a: its description is damaged" in refusal(capsys, "sweep", "--resume", "a")
+
+
+def test_no_environment_is_imported_because_a_file_says_so(capsys, own_folder):
+    done(capsys, *WORDS, "--out", "a")
+    file = own_folder / "a/sweep.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({**said, "environment": {"id": "unheard_of:World-v0", "arguments": {}}}))
+    assert "nothing is imported because a file says so" in refusal(capsys, "sweep", "--resume", "a")
+
+
 def test_what_is_settled_cannot_be_changed_by_going_on(capsys):
     done(capsys, *WORDS, "--out", "a")
     assert "--steps: a sweep that goes on keeps what it has" in refusal(
