@@ -55,9 +55,12 @@ class Crew:
             max_task_retries=-1,
             scheduling_strategy="SPREAD",
         )
+        # Ray forgets what an actor was made from, if that is large, once it is made, and could not make it again
+        # (ray-project/ray#53727); so the parts are kept here, and fetched by whoever is made.
+        self._kept = [ray.put(part) for part in parts]
         self._actors = [
-            actor.remote(part, number, gamma, str(directory.absolute()), save_every)
-            for number, part in enumerate(parts)
+            actor.remote([kept], number, gamma, str(directory.absolute()), save_every)
+            for number, kept in enumerate(self._kept)
         ]
 
     def settle(self, blocks: Collection[int], threshold: float, sweeps: int, wake: float | None) -> dict[int, Report]:
@@ -156,6 +159,7 @@ class Crew:
         """End all workers."""
         for actor in self._actors:
             self._ray.kill(actor, no_restart=True)
+        self._kept.clear()
 
 
 def _sentence(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import secrets
 import socket
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,15 +53,18 @@ class Worker:
     """Keeps one block.
 
     Args:
-        part: what it is built from.
+        part: a reference to what it is built from, in a list, lest Ray look it up.
         number: which it is.
         gamma: the discount.
         directory: the folder for values and checkpoints, by its name on the caller's machine.
         save_every: seconds between two checkpoints.
     """
 
-    def __init__(self, part: Part, number: int, gamma: float, directory: str, save_every: float) -> None:
-        self._block = part.build(gamma)
+    def __init__(self, part: Sequence[Any], number: int, gamma: float, directory: str, save_every: float) -> None:
+        import ray
+
+        read: Part = ray.get(part[0])
+        self._block = read.build(gamma)
         self._life, self._worker = secrets.token_hex(8), f"{socket.gethostname()}:{os.getpid()}"
         self._directory, self._number = Path(directory), number
         self._saves = self._directory / f"block_{number:04d}.npz"
