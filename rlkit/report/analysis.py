@@ -240,7 +240,7 @@ def _concluded(
     scales: Mapping[str, Scale],
 ) -> Report:
     """Say what scores on their scales amount to."""
-    tasks, better_low = _common_tasks(work, scores), is_better_low(work.metric)
+    tasks, better_low = _common_tasks(work, scores, bool(scales)), is_better_low(work.metric)
     pooled = _pooled(work, scores, tasks, scales) if len(tasks) == 1 or (scales and tasks) else {}
     efficiency = _efficiency(work, own, compared_at, tasks, scales) if scales and len(tasks) > 1 else None
     improvement = _improvement(work, scores, better_low)
@@ -342,13 +342,13 @@ def _scales(normalise: Any, work: _Work, scores: Mapping[Cell, Floats]) -> dict[
     return scales_of(normalise, tasks, work.notes)
 
 
-def _common_tasks(work: _Work, scores: Mapping[Cell, Floats]) -> tuple[str, ...]:
+def _common_tasks(work: _Work, scores: Mapping[Cell, Floats], normalised: bool) -> tuple[str, ...]:
     """Return the tasks that every method with any score has one on."""
     methods = {method for method, _ in scores}
     tried = {task: {method for method, its in scores if its == task} for task in work.comparison.tasks}
     common = tuple(task for task, its in tried.items() if its == methods)
     left_out = [task for task, its in tried.items() if its and its != methods]
-    if left_out:
+    if left_out and (normalised or len(common) == 1):
         work.notes.append(f"not every method was tried on {', '.join(left_out)}: aggregates leave that out")
     return common
 

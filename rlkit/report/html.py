@@ -95,10 +95,15 @@ def inline(panel: Panel, prefix: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", text, count=1)
     text = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", text, count=1)
-    text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is no more than a screen shows
-    text = re.sub(r"#[0-9a-f]{6}\b", lambda found: _variable(found[0]), text)
+    text = re.sub(r"<[^>]*>", lambda tag: _on_the_page(tag[0], prefix), text)  # and not what is written between tags
     return text.replace("<svg ", f'<svg role="img" aria-label="{_safe(panel.title or prefix)}" ', 1).strip()
+
+
+def _on_the_page(tag: str, prefix: str) -> str:
+    """Return a tag with names of its own, coordinates of two digits and the page's colours."""
+    tag = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", tag)
+    tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)  # a hundredth of a point is no more than a screen shows
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: _variable(found[0]), tag)
 
 
 def _variable(colour: str) -> str:
@@ -119,7 +124,7 @@ def _summary(report: Report) -> str:
     scaled = ""
     if report.scales:
         scaled = " Normalised, 0 and 1 stand for: " + "; ".join(
-            f"{tables.spelt(scale.worst)} and {tables.spelt(scale.best)} in {task or 'the environment'}"
+            f"{tables.spelt(scale.worst)} and {tables.spelt(scale.best)} in {task}"
             for task, scale in report.scales.items()
         )
         scaled += "."
