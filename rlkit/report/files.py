@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rlkit.errors import ConfigError
 from rlkit.plotting.figures import save
 from rlkit.report.analysis import FORMATS, Format, Report
-from rlkit.report.figures import draw, plates
+from rlkit.report.figures import Plate, draw, plates
 from rlkit.report.html import page
 from rlkit.report.tables import csv_tables
 
@@ -31,9 +32,17 @@ def write(report: Report, out: Path, formats: tuple[Format, ...]) -> list[Path]:
             written.append(_whole(out / f"{name}.csv", stream.getvalue().encode()))
     pictures = [ending for ending in ("png", "svg") if ending in formats]
     for plate in shown if pictures else ():
-        figure = draw(plate, report)
-        written += [save(figure, out / f"{plate.name}.{ending}") for ending in pictures]
+        written += _pictures(plate, report, out, pictures)
     return written
+
+
+def _pictures(plate: Plate, report: Report, out: Path, endings: Sequence[str]) -> list[Path]:
+    """Draw a plate and save it, an SVG's names being those of the picture and not random ones."""
+    from matplotlib import rc_context
+
+    figure = draw(plate, report)
+    with rc_context({"svg.hashsalt": plate.name}):
+        return [save(figure, out / f"{plate.name}.{ending}") for ending in endings]
 
 
 def _whole(path: Path, data: bytes) -> Path:
