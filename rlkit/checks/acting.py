@@ -34,7 +34,7 @@ def check_actions_are_in_the_space(subject: AgentSubject) -> None:
 
 def check_actions_stay_as_they_were_returned(subject: AgentSubject) -> None:
     """It does not write to an action that it has returned before."""
-    agent, keep = subject.trained(), keeper(subject.env.action_space)
+    agent, keep = subject.learnt, keeper(subject.env.action_space)
     returned = [(action, keep(action)) for action in (agent.act(o, explore=True) for o in subject.probes)]
     for action, before in returned:
         if key_of(action) != key_of(before):
@@ -58,7 +58,7 @@ def check_act_does_not_learn(subject: AgentSubject) -> None:
 
 def check_greedy_act_is_deterministic(subject: AgentSubject) -> None:
     """Without exploring, the same observation gets the same action every time, at first and when it has learnt."""
-    for when, agent in (("at first", subject.new()), ("when it has learnt", subject.trained())):
+    for when, agent in (("at first", subject.new()), ("when it has learnt", subject.learnt)):
         rounds = [[agent.act(observation) for observation in subject.probes] for _ in range(4)]
         for actions in zip(*rounds, strict=True):
             for action in actions[1:]:
@@ -71,19 +71,19 @@ def check_greedy_act_is_deterministic(subject: AgentSubject) -> None:
 def check_greedy_act_leaves_no_trace(subject: AgentSubject) -> None:
     """Acting without exploring changes nothing, so that an agent that is evaluated meanwhile learns the same."""
     subject.need_repeatability()
-    watched, quiet, probes = subject.new(), subject.trained(), subject.probes
+    watched, probes = subject.new(), subject.probes
     subject.feed(watched, [])
     for k, transition in enumerate(subject.stream):
         for observation in (probes[k % len(probes)], subject.copy(transition).observation):
             watched.act(observation)
         subject.feed(watched, [transition], going_on=True)
-    if names := differing(subject.settled_state(quiet), subject.settled_state(watched)):
+    if names := differing(subject.expected_state, subject.settled_state(watched)):
         raise CheckFailed(f"act(observation) without exploring has an effect on {_listed(names)}")
 
 
 def check_predict_agrees_with_act(subject: AgentSubject) -> None:
     """stable-baselines3's calling convention, `predict`, does what `act` does, on one observation and on a batch."""
-    agent, space = subject.trained(), subject.env.action_space
+    agent, space = subject.learnt, subject.env.action_space
     expected = [agent.act(observation) for observation in subject.probes]
     state = ("what came",)
     for observation, action in zip(subject.probes, expected, strict=True):
@@ -100,7 +100,7 @@ def check_predict_agrees_with_act(subject: AgentSubject) -> None:
 
 def check_act_batch_agrees_with_act(subject: AgentSubject) -> None:
     """What it does in environments that run in parallel is what it does in one."""
-    agent = subject.trained()
+    agent = subject.learnt
     if type(agent).act_batch is Agent.act_batch:
         raise CheckSkipped("it has no act_batch")
     expected = [agent.act(observation) for observation in subject.probes]
@@ -112,7 +112,7 @@ def check_act_batch_agrees_with_act(subject: AgentSubject) -> None:
 
 def check_probs_are_a_distribution(subject: AgentSubject) -> None:
     """The probabilities of its actions, `(A,)`, are none below 0 and sum to 1."""
-    agent, space = subject.trained(), subject.env.action_space
+    agent, space = subject.learnt, subject.env.action_space
     if not isinstance(space, spaces.Discrete):
         raise CheckSkipped("its actions have no probabilities, but densities")
     for observation in subject.probes:
@@ -125,7 +125,7 @@ def check_probs_are_a_distribution(subject: AgentSubject) -> None:
 
 def check_values_are_finite_numbers(subject: AgentSubject) -> None:
     """The values that it says N observations have are finite: `(N,)` of states, `(N, A)` of actions."""
-    agent, space, n = subject.trained(), subject.env.action_space, len(subject.probes)
+    agent, space, n = subject.learnt, subject.env.action_space, len(subject.probes)
     values = values_of(agent, subject.env.observation_space, subject.probes)
     if not values:
         raise CheckSkipped("it tells no values")

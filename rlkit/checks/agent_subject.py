@@ -108,6 +108,16 @@ class AgentSubject:
         return agent
 
     @cached_property
+    def learnt(self) -> Agent:
+        """An agent that has learnt from the stream, for all checks that only look at what it does: none teaches it."""
+        return self.trained()
+
+    @cached_property
+    def expected_state(self) -> State:
+        """The `settled_state` of an agent that has learnt from the stream, and to which nothing else has happened."""
+        return self.settled_state(self.trained())
+
+    @cached_property
     def recording(self) -> Recording:
         """What an agent of seed 0 went through."""
         seen: list[Transition] = []

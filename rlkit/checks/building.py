@@ -17,6 +17,7 @@ from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import (
     attributes_of,
     differing,
+    generators_of,
     global_generators,
     keeping_global_generators,
     numbers_of,
@@ -148,8 +149,9 @@ def draws(agent: Agent) -> bool:
     fresh = Stranger(agent.observation_space, agent.action_space, seed=agent.seed).rng
     if agent.rng.bit_generator.state != fresh.bit_generator.state:
         return True
-    kinds = np.random.Generator | np.random.RandomState | random.Random
-    return any(isinstance(value, kinds) for name, value in attributes_of(agent).items() if name != "rng")
+    kinds = np.random.RandomState | random.Random
+    others = any(isinstance(value, kinds) for value in attributes_of(agent).values())
+    return others or bool(generators_of(agent).keys() - {"rng"})
 
 
 def again_from_json(config: Config) -> Config:

@@ -11,7 +11,7 @@ import numpy as np
 from rlkit.agent import Agent
 from rlkit.checks.agent_subject import AgentSubject, begin, key_of
 from rlkit.checks.running import CheckFailed, CheckSkipped
-from rlkit.checks.state import differing, generators_of, state_of
+from rlkit.checks.state import differing, generators_of
 from rlkit.spaces import stack
 from rlkit.transition import Transition, Transitions
 
@@ -89,13 +89,13 @@ def check_truncated_transitions_bootstrap(subject: AgentSubject) -> None:
 def check_ended_episodes_are_over(subject: AgentSubject) -> None:
     """No episode reaches into the next: to be told that one is over, when it has ended, changes nothing."""
     subject.need_repeatability()
-    told, untold = subject.new(), subject.trained()
+    told = subject.new()
     subject.feed(told, [])
     for transition in subject.stream:
         subject.feed(told, [transition], going_on=True)
         if transition.terminated or transition.truncated:
             told.abandon_episode()
-    if names := differing(subject.settled_state(untold), subject.settled_state(told)):
+    if names := differing(subject.expected_state, subject.settled_state(told)):
         raise CheckFailed(
             f"abandon_episode() changes its {', '.join(names)} where an episode has ended already; let go in update() "
             "of what belongs to that episode"
@@ -125,7 +125,7 @@ def check_inputs_are_not_kept(subject: AgentSubject) -> None:
     stream = subject.stream
     _needs_arrays(stream)
     subject.need_repeatability()
-    expected, agent = subject.trained(), subject.new()
+    agent = subject.new()
     begin(agent)
     with agent.computing():
         for transition in stream:
@@ -135,7 +135,7 @@ def check_inputs_are_not_kept(subject: AgentSubject) -> None:
             agent.update(told)
             for part in (told.observation, told.action, told.next_observation):
                 _overwrite(part)
-    if names := differing(state_of(expected), state_of(agent)):
+    if names := differing(subject.expected_state, subject.settled_state(agent)):
         raise CheckFailed(f"its {', '.join(names)} changes when an array that it was given does; keep copies")
 
 

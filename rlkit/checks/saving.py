@@ -64,7 +64,7 @@ def check_resume_is_exact(subject: AgentSubject) -> None:
     """A run that was stopped and resumed from its checkpoint ends with the same agent as one that was not."""
     subject.need_repeatability()
     stop = len(subject.stream)
-    with _saved(subject.trained(), by_the_way=True) as path:
+    with _saved(subject.learnt, by_the_way=True) as path:
         folder = path.with_name("run")
         try:
             whole = _run(subject, None, 0, stop + LEFT)
@@ -85,7 +85,7 @@ def check_resume_is_exact(subject: AgentSubject) -> None:
 
 def check_foreign_checkpoints_are_refused(subject: AgentSubject) -> None:
     """A file that holds another agent, is damaged or no checkpoint at all is a `CheckpointError`."""
-    agent = subject.trained()
+    agent = subject.learnt
     with _saved(agent, by_the_way=True) as path:
         whole = path.read_bytes()
         foreign, damaged, no = (path.with_name(f"{name}.npz") for name in ("foreign", "damaged", "no"))
