@@ -105,10 +105,11 @@ def test_the_interval_of_two_runs_at_half_the_confidence_is_their_mean_alone():
 
 
 def test_tasks_are_drawn_from_on_their_own():
-    """Runs of a task that are all alike leave no spread, whatever the other task's scores."""
-    alike = np.column_stack([np.full(6, 3.0), np.arange(6.0) * 1000])
-    found = bootstrap(lambda scores: scores[..., 0].mean(axis=-1), alike)
-    assert found == (3.0, 3.0, 3.0)
+    """A sample of either task is 0 with probability 1/4, of both 1/16: less than a tail of 10 %, which ends at 1.
+
+    Were both drawn together, both would be 0 in 1/4 of samples, and the interval from 0 to 4.
+    """
+    assert bootstrap(mean_score, [[0.0, 0.0], [4.0, 4.0]], confidence=0.8) == (2.0, 1.0, 3.0)
 
 
 def test_a_run_is_drawn_with_all_its_points_in_time():
