@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rlkit.callbacks import Callback
-from rlkit.errors import CheckpointError, ConfigError, Diverged
+from rlkit.errors import ConfigError, Diverged
 from rlkit.experiments.pool import Tell, sentence_of
-from rlkit.experiments.seeds import ERROR
-from rlkit.files import FolderLock
+from rlkit.experiments.seeds import latest_in, wait_for, write_error
 
 if TYPE_CHECKING:
     import gymnasium
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from rlkit.agent import Agent
     from rlkit.trainer import Trainer
 
-LAST_WORDS = 60.0  # seconds that a run whose sweep was killed has to end
 MakeEnv: TypeAlias = "Callable[[], gymnasium.Env[Any, Any]]"
 
 
@@ -89,8 +85,7 @@ class Objective:
             except Diverged as error:
                 return TrialEnd(tuple(values), sentence_of(error))
             except Exception:
-                trial.directory.mkdir(parents=True, exist_ok=True)
-                (trial.directory / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+                write_error(trial.directory)
                 raise
             if report.is_stopped:
                 break
@@ -105,7 +100,7 @@ class Objective:
         agent = self.agent.for_env(env, seed=self.seeds[place], **trial.hyperparameters)
         watchers = [*self._measurements(), report]
         folder = trial.directory / f"seed_{self.seeds[place]}"
-        _wait_for(folder)
+        wait_for(folder)
         trainer = Trainer(agent, env, callbacks=watchers, directory=folder, keep_checkpoints=1, progress=False)
         trainer.resume(or_begin=True)
         trainer.run(max(self.steps - trainer.step, 0))
@@ -131,19 +126,6 @@ class Objective:
         return []
 
 
-def _wait_for(folder: Path) -> None:
-    """Let the same run of a sweep that was killed notice that nobody listens to it any more, and end."""
-    lock, by = FolderLock(folder), time.monotonic() + LAST_WORDS
-    while time.monotonic() < by:
-        try:
-            lock.acquire()
-        except CheckpointError:
-            time.sleep(0.1)
-        else:
-            lock.release()
-            return
-
-
 class Report(Callback):
     """Tells what was measured last, and ends the run when it is not to go on.
 
@@ -157,9 +139,15 @@ class Report(Callback):
         self.every: int = objective.every
         self.metric = objective.metric
         self.before, self.steps = place * objective.steps, len(objective.seeds) * objective.steps
-        self.place, self.tell = place, tell
+        self.place, self.tell, self.end = place, tell, objective.steps
         self.value, self.measured_at = math.nan, -1
         self.is_stopped = False
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Tell again what was measured where the run goes on: when it was interrupted, nobody may have listened."""
+        if trainer.folder is not None and 0 < trainer.step < self.end and trainer.step % self.every == 0:
+            trainer.logger.latest |= latest_in(trainer.folder.path, trainer.step)
+            self.on_every(trainer)
 
     def on_every(self, trainer: Trainer) -> None:
         """Tell the metric."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import signal
 import threading
 import time
@@ -21,7 +22,7 @@ from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import CheckpointError, ConfigError
 from rlkit.experiments.pool import OnProgress, Outcome, Pool, Tell
-from rlkit.files import write_whole
+from rlkit.files import FolderLock, write_whole
 from rlkit.run import RunFolder
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RESULT, ERROR = "result.json", "error.txt"  # in a run's folder
 TOLD = 100  # times that a run tells how far it is, at the least
 SECONDS_BETWEEN_WORDS = 1.0  # at the most, as far as rows of the log allow
+LAST_WORDS = 60.0  # seconds that a run whose pool was killed has to end
 LONGEST = 1000  # steps of an evaluation's episode where the environment sets no limit
 
 
@@ -85,14 +87,13 @@ class SeedPlan:
         try:
             return self._done(seed, folder, tell)
         except Exception:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+            write_error(folder)
             raise
 
     def result_of(self, seed: int) -> SeedRun | None:
         """Return what came of a seed's run if it has all of its steps and was evaluated, None otherwise."""
         file = self.folder_of(seed) / RESULT
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, OverflowError, RecursionError, TypeError, KeyError, AttributeError):
             said = json.loads(file.read_text(encoding="utf-8"))
             found = SeedRun(
                 seed,
@@ -108,8 +109,8 @@ class SeedPlan:
 
     def failed(self, seed: int, error: str) -> SeedRun:
         """Return what there is of a run that failed."""
-        saved = RunFolder(self.folder_of(seed)).saved()
-        steps = int(saved[0].stem.removeprefix("step_")) if saved else 0
+        saved = [path.stem.removeprefix("step_") for path in RunFolder(self.folder_of(seed)).saved()]
+        steps = next((int(name) for name in saved if name.isdecimal()), 0)
         return SeedRun(seed, self.folder_of(seed), steps, 0.0, (), {}, error)
 
     def _done(self, seed: int, folder: Path, tell: Tell) -> SeedRun:
@@ -144,6 +145,7 @@ class SeedPlan:
             log_every=self.log_every,
             progress=False,
         )
+        wait_for(folder)
         trainer.resume(or_begin=True)
         return trainer
 
@@ -290,14 +292,41 @@ def _refuse_taken(plan: SeedPlan, seeds: Iterable[int]) -> None:
 
 def truth_in(folder: Path) -> dict[str, float]:
     """Return the latest of each `truth/...` in a run's log, by what follows the slash."""
+    return {tag[6:]: value for tag, value in latest_in(folder).items() if tag.startswith("truth/")}
+
+
+def latest_in(folder: Path, up_to: float = math.inf) -> dict[str, float]:
+    """Return the latest number of each tag in a run's log, of the rows up to a step."""
     latest: dict[str, float] = {}
     log = folder / "progress.csv"
     if not log.is_file():  # a run of no steps
         return latest
     with log.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            latest |= {tag[6:]: float(text) for tag, text in row.items() if tag.startswith("truth/") and text}
+        for row in csv.DictReader(stream, restkey=""):
+            step = row.get("step") or ""
+            if step.isdecimal() and int(step) <= up_to:
+                latest |= {tag: float(text) for tag, text in row.items() if tag not in ("", "step") and text}
     return latest
+
+
+def wait_for(folder: Path) -> None:
+    """Let a run whose pool was killed notice that nobody listens to it any more, and end; not for ever."""
+    lock, by = FolderLock(folder), time.monotonic() + LAST_WORDS
+    while time.monotonic() < by:
+        try:
+            lock.acquire()
+        except CheckpointError:
+            time.sleep(0.1)
+        else:
+            lock.release()
+            return
+
+
+def write_error(folder: Path) -> None:
+    """Write down the exception that is handled now; where that fails, it is still the one that counts."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
 
 
 def limit_of(env: gymnasium.Env[Any, Any]) -> int | None:

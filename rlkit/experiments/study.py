@@ -75,8 +75,8 @@ def sampler_of(sampler: Sampler, seed: int, number: int) -> BaseSampler:
     raise ConfigError(f"sampler={sampler!r}, expected tpe, random or grid")
 
 
-def pruner_of(pruner: Pruner, every: int, steps: int) -> BasePruner:
-    """Return who gives trials up, of which each is measured every so many steps.
+def pruner_of(pruner: Pruner, every: int, steps: int, seeds: int = 1) -> BasePruner:
+    """Return who gives trials up, of which each is measured every so many of the steps that each of its seeds makes.
 
     The median rule (Golovin et al. 2017, section 3.2.2) begins after a third of the first seed, and five trials;
     Hyperband (Li et al. 2018) spends from one measurement up to all of a trial's steps.
@@ -91,7 +91,7 @@ def pruner_of(pruner: Pruner, every: int, steps: int) -> BasePruner:
     if pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=steps // 3)
     if pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=every, max_resource=max(steps, every))
+        return optuna.pruners.HyperbandPruner(min_resource=every, max_resource=max(seeds * steps, every))
     if pruner == "none":
         return optuna.pruners.NopPruner()
     raise ConfigError(f"pruner={pruner!r}, expected median, hyperband or none")

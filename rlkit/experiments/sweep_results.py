@@ -219,11 +219,17 @@ def _spelt(value: Any) -> str:
 def _toml(value: Any) -> str:
     """Spell plain data as TOML has it, tables in one line; what is None is left out."""
     if isinstance(value, Mapping):
-        items = ", ".join(f"{name} = {_toml(item)}" for name, item in value.items() if item is not None)
+        items = ", ".join(f"{_key(name)} = {_toml(item)}" for name, item in value.items() if item is not None)
         return f"{{ {items} }}" if items else "{}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value)  # which spells numbers, texts and truths as TOML does
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)  # which spells numbers, texts and truths as TOML does
+
+
+def _key(name: str) -> str:
+    return name if name.isascii() and name.replace("-", "_").isidentifier() else json.dumps(name, ensure_ascii=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -199,7 +199,7 @@ def sweep(
         episodes=check_count("episodes", episodes),
     )
     found = Sweep(Path(directory).resolve(), agent, metric, direction or _direction(metric), space, (), config)
-    judge = optunas.pruner_of(pruner, every, steps)
+    judge = optunas.pruner_of(pruner, every, steps, len(objective.seeds))
     description = {
         **{name: said for name, said in describe(trained, world).items() if name != "seed"},
         **_described(found, objective),
@@ -258,8 +258,6 @@ class _Driver:
             _begin_or_go_on(directory, description, self.n_trials)
             with optunas.quiet(), terminable():
                 self.study = optunas.open_study(directory, self.found.direction, self.pruner)
-                if not self.study.get_trials(deepcopy=False):
-                    self._enqueue()
                 for outcome in _closed(pool.map(self.objective, self._configs(), on_progress=self.hear)):
                     self._settle(outcome)
                 return self._written(is_over=True)
@@ -284,15 +282,18 @@ class _Driver:
         live.is_pruned = live.trial.should_prune()
         return not live.is_pruned
 
-    def _enqueue(self) -> None:
-        """Have the grid's points be the trials, or the hyperparameters as they are be the first."""
+    def _enqueue(self, number: int) -> None:
+        """Have a point of the grid be the trial of a number, or the hyperparameters as they are the first."""
+        import optuna
+
+        if self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
+            return  # it is there already: the sweep was killed just then
         if self.grid is not None:
-            for point in self.grid:
-                self.study.enqueue_trial(point)
-            return
-        now = {name: value_of(self.found.config, name) for name in self.found.space}
-        if all(holds(self.found.space[name], value) for name, value in now.items()):
-            self.study.enqueue_trial({name: label_of(value) for name, value in now.items()})
+            self.study.enqueue_trial(self.grid[number])
+        elif number == 0:
+            now = {name: value_of(self.found.config, name) for name in self.found.space}
+            if all(holds(self.found.space[name], value) for name, value in now.items()):
+                self.study.enqueue_trial({name: label_of(value) for name, value in now.items()})
 
     def _configs(self) -> Iterator[TrialRun]:
         """Yield what is left to do: trials that were interrupted, and then new ones, proposed when they are drawn."""
@@ -301,11 +302,27 @@ class _Driver:
         trials = self.study.get_trials(deepcopy=False)
         for frozen in trials:
             if frozen.state == optuna.trial.TrialState.RUNNING:
-                live = optuna.trial.Trial(self.study, frozen._trial_id)
-                yield self._config(live, frozen.user_attrs.get("values", ()), frozen.intermediate_values)
+                yield self._config(
+                    self._proposed(frozen), frozen.user_attrs.get("values", ()), frozen.intermediate_values
+                )
         while (number := self._n_begun()) < self.n_trials:
+            self._enqueue(number)
             self.study.sampler = optunas.sampler_of(self.sampler, self.seed, number)
             yield self._config(self.study.ask(self.distributions), (), ())
+
+    def _proposed(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial:
+        """Return a trial that was interrupted; where that was while it was proposed, draw the rest as it would be."""
+        import optuna
+
+        self.study.sampler = optunas.sampler_of(self.sampler, self.seed, frozen.number)
+        live = optuna.trial.Trial(self.study, frozen._trial_id)
+        missing = self.distributions.keys() - frozen.params.keys()
+        for name, distribution in self.distributions.items() if missing else ():
+            fixed = name in frozen.system_attrs.get("fixed_params", {}) or distribution.single()
+            if name in frozen.params and not fixed:  # the generator has to come past it
+                self.study.sampler.sample_independent(self.study, frozen, name, distribution)
+            live._suggest(name, distribution)
+        return live
 
     def _config(self, trial: optuna.Trial, done: Sequence[float], reported: Iterable[int]) -> TrialRun:
         self.live.append(_Live(trial, done, reported))

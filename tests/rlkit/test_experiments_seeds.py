@@ -20,6 +20,7 @@ from rlkit.evaluation import evaluate
 from rlkit.experiments import Outcome, SeedPlan, run_seeds
 from rlkit.experiments.pool import sentence_of
 from rlkit.experiments.seeds import terminable
+from rlkit.files import FolderLock
 from tests.rlkit.experiment_runs import KillOnce, made, made_but_for_seed_1, refusing
 
 STEPS = 300
@@ -180,7 +181,38 @@ def test_without_resume_folders_that_hold_a_run_are_refused(tmp_path):
     assert not (tmp_path / "seed_1").exists()
 
 
-def test_a_folder_that_another_process_writes_to_is_left_to_it(tmp_path):
+def test_a_run_whose_pool_was_killed_is_waited_for(tmp_path, monkeypatch):
+    lock = FolderLock(tmp_path / "seed_0")
+    lock.acquire()
+    monkeypatch.setattr("rlkit.experiments.seeds.time.sleep", lambda seconds: lock.release())
+    (run,) = run_seeds(made, [0], steps=5, directory=tmp_path, pool=Here())
+    assert (run.steps, run.error) == (5, None)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"steps": Infinity}', '{"steps": 9, "seconds": 1, "returns": [], "truth": []}', "[" * 10**5]
+)
+def test_a_result_that_cannot_be_read_is_none(tmp_path, text):
+    (tmp_path / "seed_0").mkdir()
+    (tmp_path / "seed_0/result.json").write_text(text)
+    assert SeedPlan(make=made, steps=5, directory=tmp_path).result_of(0) is None
+
+
+def test_of_a_run_that_failed_the_newest_checkpoint_tells_the_steps(tmp_path):
+    (tmp_path / "seed_0/checkpoints").mkdir(parents=True)
+    for name in ("step_000000000040.npz", "step_last.npz"):
+        (tmp_path / "seed_0/checkpoints" / name).touch()
+    assert SeedPlan(make=made, steps=50, directory=tmp_path).failed(0, "it broke").steps == 40
+
+
+def test_an_error_that_cannot_be_written_down_is_told_all_the_same(tmp_path):
+    (tmp_path / "seed_1").touch()  # no folder can be made of it
+    (run,) = run_seeds(refusing, [1], steps=5, directory=tmp_path, pool=Here())
+    assert "FileExistsError" not in run.error
+
+
+def test_a_folder_that_another_process_writes_to_is_left_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlkit.experiments.seeds.LAST_WORDS", 0.0)
     agent, env = made(0)
     trainer = rlkit.Trainer(agent, env, directory=tmp_path / "seed_0")
     trainer.resume(or_begin=True)

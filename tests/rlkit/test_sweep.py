@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import sys
@@ -20,7 +21,8 @@ from rlkit.agents import LinearTD, QLearning
 from rlkit.errors import CheckpointError, ConfigError, RlkitError
 from rlkit.experiments import Outcome, ProcessPool, sweep
 from rlkit.experiments.pool import sentence_of
-from rlkit.experiments.study import open_study
+from rlkit.experiments.study import open_study, pruner_of
+from rlkit.experiments.sweep_results import _toml
 from rlkit.files import FolderLock
 
 optuna = pytest.importorskip("optuna")
@@ -160,6 +162,88 @@ def test_a_sweep_that_was_interrupted_is_the_same_in_the_end(tmp_path, stop_at):
     with pytest.raises(KeyboardInterrupt):
         shoot(tmp_path / "cut", seeds=2, pool=Serial(stop_at))
     assert plain(shoot(tmp_path / "cut", seeds=2)) == plain(whole)
+
+
+class Unheard(Serial):
+    """From a word on nobody listens, as when the pool's process dies: the run writes a checkpoint and ends."""
+
+    def map(self, run, configs, *, on_progress=None):
+        def tell_of(index):
+            def tell(said):
+                self.words += 1
+                return self.words < self.stop_at and on_progress(index, said)
+
+            return tell
+
+        for index, config in enumerate(configs):
+            value = run(config, tell_of(index))
+            if self.words >= self.stop_at:
+                raise KeyboardInterrupt
+            yield Outcome(index, config, value, None)
+
+
+def measured(folder):
+    """What each trial of a sweep reported, by step."""
+    return [trial.intermediate_values for trial in open_study(folder, "maximize", None).get_trials()]
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 6, 9])
+def test_a_measurement_that_nobody_heard_is_told_again(tmp_path, stop_at):
+    shoot(tmp_path / "whole", seeds=2, trials=2)
+    with pytest.raises(KeyboardInterrupt):
+        shoot(tmp_path / "cut", seeds=2, trials=2, pool=Unheard(stop_at))
+    shoot(tmp_path / "cut", seeds=2, trials=2)
+    assert measured(tmp_path / "cut") == measured(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6])
+def test_a_trial_that_was_interrupted_while_it_was_proposed_is_the_same(tmp_path, monkeypatch, stop_at):
+    words = {"search": {"aim": "0:1", "gamma": "0.5:1"}, "trials": 3, "steps": 2, "measurements": 1}
+    whole, n_written = shoot(tmp_path / "whole", **words), 0
+
+    def dying(self, *arguments):
+        nonlocal n_written
+        n_written += 1
+        if n_written == stop_at:
+            raise KeyboardInterrupt
+        return write(self, *arguments)
+
+    write = optuna.storages.JournalStorage.set_trial_param
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.storages.JournalStorage, "set_trial_param", dying)
+        with pytest.raises(KeyboardInterrupt):
+            shoot(tmp_path / "cut", **words)
+    assert plain(shoot(tmp_path / "cut", **words)) == plain(whole)
+
+
+def test_a_grid_that_was_interrupted_still_is_every_combination_once(tmp_path, monkeypatch):
+    words = {"search": {"aim": "0:1:0.25"}, "sampler": "grid", "pruner": "none", "steps": 1, "measurements": 1}
+
+    def dying(self, params):
+        enqueue(self, params)
+        raise KeyboardInterrupt
+
+    enqueue = optuna.Study.enqueue_trial
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "enqueue_trial", dying)
+        with pytest.raises(KeyboardInterrupt):
+            shoot(tmp_path, **words)
+    found = shoot(tmp_path, **words)
+    assert sorted(trial.hyperparameters["aim"] for trial in found.trials) == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, "\U0001f600", [1.5, "\u03b3"], {"a b": 1, "c.d": {"e": True}}, 1e-5]
+)
+def test_what_best_toml_spells_reads_back(value):
+    assert tomllib.loads(f"value = {_toml(value)}") == {"value": value}
+
+
+def test_hyperband_spends_up_to_all_steps_of_all_seeds():
+    """Three seeds of 9 measurements are 27, which by a factor of 3 are 4 brackets; 9 are 3 (Li et al. 2018)."""
+    study = optuna.create_study(pruner=pruner_of("hyperband", 10, 90, seeds=3))
+    study.ask().should_prune()
+    assert study.pruner._n_brackets == 4
 
 
 def test_a_finished_sweep_is_left_alone_and_more_trials_are_added(tmp_path):
