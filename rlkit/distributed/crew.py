@@ -56,11 +56,10 @@ class Crew:
             scheduling_strategy="SPREAD",
         )
         # Ray forgets what an actor was made from, if that is large, once it is made, and could not make it again
-        # (ray-project/ray#53727); so the parts are kept here, and fetched by whoever is made.
-        self._kept = [ray.put(part) for part in parts]
+        # (ray-project/ray#53727); so parts are kept here, and whoever is called is told where to find its own.
+        self._kept = [[ray.put(part)] for part in parts]
         self._actors = [
-            actor.remote([kept], number, gamma, str(directory.absolute()), save_every)
-            for number, kept in enumerate(self._kept)
+            actor.remote(number, gamma, str(directory.absolute()), save_every) for number in range(len(parts))
         ]
 
     def settle(self, blocks: Collection[int], threshold: float, sweeps: int, wake: float | None) -> dict[int, Report]:
@@ -72,7 +71,9 @@ class Crew:
         everybody = range(len(self.parts))
         before = self._call(everybody, "meet")
         lives = [before[number].life for number in everybody]
-        ranges = self._fetch(lambda: [self._actors[n].certify.remote(*self._messages(n)) for n in everybody])
+        ranges = self._fetch(
+            lambda: [self._actors[n].certify.remote(self._kept[n], *self._messages(n)) for n in everybody]
+        )
         return ranges if [seen.life for seen in ranges] == lives else None
 
     def write(self, ranges: Sequence[Range], shift: float) -> list[int] | None:
@@ -119,7 +120,7 @@ class Crew:
             for number in blocks:
                 tells = self.parts[number].tells
                 call = getattr(self._actors[number], method).options(num_returns=1 + len(tells))
-                answer = call.remote(*args, *(self._messages(number) if method != "tell" else ()))
+                answer = call.remote(self._kept[number], *args, *(self._messages(number) if method != "tell" else ()))
                 references = answer if tells else [answer]
                 pending[number] = dict(zip(tells, references[1:], strict=True))
                 sent.append(references[0])
