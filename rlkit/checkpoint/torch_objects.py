@@ -83,7 +83,7 @@ def decode_tensor(decoder: Decoder, node: dict[str, Any], template: Any, path: s
     Raises:
         CheckpointError: its dtype or shape is not the template's.
     """
-    dtype = getattr(torch, node["dtype"])
+    dtype = vars(torch).get(node["dtype"])  # to ask for an attribute may have torch import a module of its own
     if not isinstance(dtype, torch.dtype):
         raise CheckpointError(f"{node['dtype']!r} is not a dtype")
     value = torch.from_numpy(decoder.arrays[node["tensor"]])

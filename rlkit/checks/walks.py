@@ -129,7 +129,8 @@ def global_generators(seed: int) -> Iterator[Callable[[], str | None]]:
     begun = _global_states()
 
     def moved() -> str | None:
-        return next((name for name, state in _global_states().items() if not identical(state, begun.get(name))), None)
+        now = _global_states()  # torch may have been imported meanwhile
+        return next((name for name, state in begun.items() if not identical(now[name], state)), None)
 
     try:
         yield moved

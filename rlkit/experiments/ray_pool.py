@@ -243,7 +243,8 @@ class _Crew:
             value, error = self.ray.get(run.reference)
         except Exception as failure:
             error = self._cause(run, failure)
-        return Outcome(run.index, run.config, value, run.ended or error)
+        error = run.ended or error
+        return Outcome(run.index, run.config, value if error is None else None, error)
 
     def _cause(self, run: _Run, failure: Exception) -> str:
         """Say in one sentence what Ray says in many."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -132,6 +134,16 @@ def test_a_moved_global_generator_is_named():
         assert moved() is None
         np.random.random()  # noqa: NPY002
         assert moved() == "numpy.random"
+
+
+def test_importing_torch_does_not_move_its_generator(monkeypatch):
+    pytest.importorskip("torch")
+    with monkeypatch.context() as patched:
+        torch = sys.modules["torch"]
+        patched.delitem(sys.modules, "torch")
+        with global_generators(0) as moved:
+            sys.modules["torch"] = torch
+            assert moved() is None
 
 
 def test_walks_that_part_say_where():

@@ -252,3 +252,15 @@ def test_what_a_tree_makes_of_its_arrays_takes_memory_in_proportion_too(tmp_path
     agent.save(tmp_path / "agent.npz")
     rewritten(tmp_path / "agent.npz", change)
     assert peak_of_loading(tmp_path / "agent.npz") < 40 * (tmp_path / "agent.npz").stat().st_size + 4 * archive.CHUNK
+
+
+def test_the_name_of_a_dtype_has_torch_import_nothing(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from rlkit.checkpoint.decode import Decoder
+
+    asked = []
+    monkeypatch.setattr(torch, "__getattr__", asked.append, raising=False)
+    for name in ("onnx", "_inductor", "nn", "nothing"):
+        with pytest.raises(CheckpointError, match="is not a dtype"):
+            Decoder([np.zeros(2)]).decode({"tensor": 0, "dtype": name}, None, "agent.w")
+    assert asked == []

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ import rlkit
 from rlkit.agents import QLearning
 from rlkit.envs import GridWorld
 from rlkit.errors import CheckpointError, ConfigError
-from rlkit.experiments import run_seeds
+from rlkit.experiments import Outcome, run_seeds
 from rlkit.experiments.ray_files import AwayFolder, files_in, pack, unpack
-from rlkit.experiments.ray_pool import RayPool
+from rlkit.experiments.ray_pool import RayPool, _Crew, _Run
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 MAP = "S . .\n. X .\n. . G"
@@ -58,6 +59,16 @@ def test_what_raises_dies_or_hangs_is_an_outcome_that_says_so_and_the_others_go_
     }
     assert (outcomes["go on"].value, outcomes["fine"].value) == (3, ("fine", "1"))
     assert told == [(3, step) for step in range(4)]
+
+
+def test_what_a_run_returns_that_was_ended_as_hung_does_not_count():
+    crew, run = object.__new__(_Crew), _Run(0, "where", "reference", None)
+    crew.ray, crew.runs, run.ended = (
+        SimpleNamespace(get=lambda reference: ("half of it", None)),
+        [run],
+        "no word for 1 s",
+    )
+    assert crew._over(run) == Outcome(0, "where", None, "no word for 1 s")
 
 
 def test_configurations_are_drawn_when_a_worker_is_free():
