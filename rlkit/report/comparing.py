@@ -97,7 +97,7 @@ def arrange(runs: Sequence[Run], group: Sequence[str], notes: list[str]) -> Comp
     Raises:
         ConfigError: `group` names nothing that the runs have.
     """
-    tasks = _tasks(runs)
+    tasks = _tasks(_located(runs, notes))
     methods = _grouped(runs, group) if group else _methods(runs, tasks)
     cells: dict[tuple[str, str], list[Run]] = {}
     for run, method, task in zip(runs, methods, tasks, strict=True):
@@ -219,6 +219,26 @@ def _values(run: Run, keys: Sequence[str]) -> str:
 
 def _who(run: Run) -> str:
     return run.label or run.agent
+
+
+def _located(runs: Sequence[Run], notes: list[str]) -> list[Run]:
+    """Put in place of a run of which only the environment's id is known one that says more, if all those agree."""
+    described: dict[str, dict[str, Run]] = {}
+    for run in runs:
+        if run.wrappers and run.environment:
+            described.setdefault(run.environment, {}).setdefault(f"{_spelt(run.arguments)} {run.wrappers}", run)
+    located, guessed = [], {}
+    for run in runs:
+        others = list(described.get(run.environment, {}).values())
+        alike = not run.wrappers and not run.arguments and len(others) == 1
+        located.append(others[0] if alike else run)
+        guessed |= {run.folder: run.environment} if alike else {}
+    for environment in dict.fromkeys(guessed.values()):
+        count = list(guessed.values()).count(environment)
+        notes.append(
+            f"{environment}: {count} runs say no more of it, and are taken to be on the one that others describe"
+        )
+    return located
 
 
 def _tasks(runs: Sequence[Run]) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from rlkit.errors import ConfigError
 from rlkit.report import bootstrap, interquartile_mean, optimality_gap, probability_of_improvement, read_runs, report
-from tests.rlkit.report_runs import write_monitor, write_run, write_seeds
+from tests.rlkit.report_runs import write_monitor, write_rows, write_run, write_seeds
 
 GOOD, BAD = [0.5, 0.6, 0.7, 0.8, 0.9], [0.1, 0.3, 0.5, 0.65, 0.2]
 
@@ -156,6 +156,17 @@ def test_runs_can_be_grouped_by_folder_or_hyperparameter(tmp_path):
 def test_an_unknown_group_is_refused_by_name(two):
     with pytest.raises(ConfigError, match=r"group='colour', expected agent, folder, or one of gamma"):
         report(two, group="colour")
+
+
+def test_a_run_that_says_only_an_environments_id_is_compared_with_the_others_and_it_is_said(tmp_path):
+    write_seeds(tmp_path / "q", [1.0, 2.0], env="Lake-v1", arguments={"size": 4})
+    columns = {"time/total_timesteps": [100, 200, 300], "eval/mean_reward": [0.0, 0.5, 1.0]}
+    write_rows(tmp_path / "dqn" / "progress.csv", columns)  # as stable-baselines3 leaves it
+    write_monitor(tmp_path / "dqn" / "monitor.csv", [(1.0, 300, 2.0)], env="Lake-v1")
+    found = report(tmp_path)
+    assert found.environments == ("Lake-v1",)
+    assert set(found.improvement) == {("dqn", "Q")}
+    assert any("say no more of it" in note for note in found.notes)
 
 
 def test_an_environment_with_other_arguments_is_another_task(tmp_path):
