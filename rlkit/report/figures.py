@@ -245,6 +245,8 @@ def _draw_improvement(report: Report, pairs: Sequence[tuple[str, str]], axes: Ax
 
 def _bars(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], colours: Sequence[str]) -> None:
     """Draw intervals one below the other, with a mark at each estimate."""
+    from matplotlib.ticker import MaxNLocator
+
     for place, (estimate, colour) in enumerate(zip(estimates, colours, strict=True)):
         if math.isfinite(estimate.low):
             axes.plot(
@@ -256,6 +258,7 @@ def _bars(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], colou
                 solid_capstyle="butt",
             )
         axes.plot([estimate.value], [place], color=colour, marker="|", markersize=13, markeredgewidth=2.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4))  # so few that numbers of many digits do not touch
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.08)
