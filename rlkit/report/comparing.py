@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -227,17 +228,16 @@ def _located(runs: Sequence[Run], notes: list[str]) -> list[Run]:
     for run in runs:
         if run.wrappers and run.environment:
             described.setdefault(run.environment, {}).setdefault(f"{_spelt(run.arguments)} {run.wrappers}", run)
-    located, guessed = [], {}
+    located: list[Run] = []
+    guessed: Counter[str] = Counter()
     for run in runs:
         others = list(described.get(run.environment, {}).values())
         alike = not run.wrappers and not run.arguments and len(others) == 1
         located.append(others[0] if alike else run)
-        guessed |= {run.folder: run.environment} if alike else {}
-    for environment in dict.fromkeys(guessed.values()):
-        count = list(guessed.values()).count(environment)
-        notes.append(
-            f"{environment}: {count} runs say no more of it, and are taken to be on the one that others describe"
-        )
+        guessed[run.environment] += alike
+    for environment, count in (+guessed).items():
+        taken = "taken to be on the one that others describe"
+        notes.append(f"{environment}: runs that say no more of it than the name, {count}, are {taken}")
     return located
 
 
