@@ -17,12 +17,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import gymnasium
+from gymnasium.wrappers import TimeLimit
 
 from rlkit.callbacks import Callback
 from rlkit.config import check_count
 from rlkit.errors import CheckpointError, ConfigError
 from rlkit.experiments.pool import OnProgress, Outcome, Pool, Tell
 from rlkit.files import FolderLock, write_whole
+from rlkit.layers import wrappers
 from rlkit.run import RunFolder
 
 if TYPE_CHECKING:
@@ -332,7 +334,8 @@ def write_error(folder: Path) -> None:
 def limit_of(env: gymnasium.Env[Any, Any]) -> int | None:
     """Return after how many steps an environment cuts an episode short; None if it does not."""
     rules = getattr(getattr(env.unwrapped, "layout", None), "rules", None)  # of a grid world
-    limits = [None if env.spec is None else env.spec.max_episode_steps, getattr(rules, "max_steps", None)]
+    limits: list[int | None] = [layer._max_episode_steps for layer in wrappers(env) if isinstance(layer, TimeLimit)]
+    limits += [None if env.spec is None else env.spec.max_episode_steps, getattr(rules, "max_steps", None)]
     return next((limit for limit in limits if limit is not None), None)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from rlkit.errors import ConfigError
+from rlkit.errors import CheckpointError, ConfigError
 from rlkit.experiments.search import Dimension, distribution_of
 
 if TYPE_CHECKING:
@@ -44,17 +44,23 @@ def open_study(directory: Path, direction: Direction, pruner: BasePruner | None)
 
     It is one file of JSON lines, `study.journal`, of which a killed process leaves no more than half a line at the end,
     and a lock; both are removed. `optuna-dashboard DIR/study.journal` shows it.
+
+    Raises:
+        CheckpointError: the file is damaged.
     """
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
     journal = directory / JOURNAL
     _mend(journal)
-    with quiet():
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-        return optuna.create_study(
-            storage=storage, study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True
-        )
+    try:
+        with quiet():
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+            return optuna.create_study(
+                storage=storage, study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True
+            )
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{journal}: is damaged ({type(error).__name__}: {error})") from error
 
 
 def sampler_of(sampler: Sampler, seed: int, number: int) -> BaseSampler:

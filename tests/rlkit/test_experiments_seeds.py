@@ -19,7 +19,7 @@ from rlkit.errors import CheckpointError, ConfigError
 from rlkit.evaluation import evaluate
 from rlkit.experiments import Outcome, SeedPlan, run_seeds
 from rlkit.experiments.pool import sentence_of
-from rlkit.experiments.seeds import terminable
+from rlkit.experiments.seeds import limit_of, terminable
 from rlkit.files import FolderLock
 from tests.rlkit.experiment_runs import KillOnce, made, made_but_for_seed_1, refusing
 
@@ -117,6 +117,15 @@ def test_an_agent_is_evaluated_where_it_is_said(tmp_path):
 
     (run,) = run_seeds(made, [0], steps=1, directory=tmp_path, evaluate_in=judge, episodes=3, pool=Here())
     assert run.returns == (7.0, 7.0, 7.0)
+
+
+def test_an_environments_own_limit_of_steps_is_known_whoever_made_it():
+    class Endless(gymnasium.Env):
+        observation_space = action_space = gymnasium.spaces.Discrete(1)
+
+    assert limit_of(gymnasium.wrappers.TimeLimit(Endless(), 5000)) == 5000
+    assert limit_of(gymnasium.make("CartPole-v1")) == 500
+    assert limit_of(Endless()) is None
 
 
 def test_a_vector_of_environments_trains_too(tmp_path):

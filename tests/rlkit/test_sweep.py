@@ -407,6 +407,16 @@ def test_half_a_line_and_a_lock_of_a_killed_process_do_no_harm(tmp_path, left):
     assert len(open_study(tmp_path, "maximize", None).trials) == 4
 
 
+@pytest.mark.parametrize("line", ['{"op_code": 99}', '{"op_co', "[]"])
+def test_a_damaged_journal_is_named(tmp_path, line):
+    shoot(tmp_path, trials=1)
+    journal = tmp_path / "study.journal"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([*lines[:3], line, *lines[4:], ""]))
+    with pytest.raises(CheckpointError, match=r"study\.journal: is damaged"):
+        shoot(tmp_path, trials=2)
+
+
 def test_another_sweep_in_the_folder_is_refused_and_says_what_differs(tmp_path):
     shoot(tmp_path, trials=1)
     with pytest.raises(ConfigError, match="holds another sweep, whose steps is 12, not 24"):
