@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,20 +14,47 @@ from rlkit.bellman import solve
 from rlkit.checkpoint import archive
 from rlkit.distributed import DistributedSolution, value_iteration
 from rlkit.envs import GridWorld, Rules
-from rlkit.envs.gridworld.cells import DEFAULT_LEGEND
+from rlkit.envs.gridworld.cells import DEFAULT_LEGEND, Cell
 from rlkit.envs.gridworld.layout import GridMap, Layout
 from rlkit.envs.gridworld.model import GridModel
-from rlkit.errors import CheckpointError, ConfigError, InvalidModel, NotConverged
+from rlkit.errors import CheckpointError, ConfigError, InvalidModel, MapError, NotConverged
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 GAMMA = 0.99
 
 
-def rooms(side: int = 90) -> GridModel:
+def rooms(side: int = 90, **rules) -> GridModel:
     """Return a grid with walls here and there and slippery moves, whose values take many exchanges to get about."""
     codes = (np.random.default_rng(1).random((side, side)) < 0.2).astype(np.uint8)
     codes[0, 0], codes[side // 3, side // 2] = 2, 3
-    return GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(step_reward=-1.0, slip=0.1)))
+    return GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules(**{"step_reward": -1.0, "slip": 0.1, **rules})))
+
+
+def special(side: int = 60) -> GridModel:
+    """Return a grid with wind, a portal to the other block, a jump to this one, doors and slips of their own."""
+    legend = (
+        *DEFAULT_LEGEND,
+        Cell(character="w", wind=(-2, 1)),
+        Cell(character="P", kind="portal", to=(side - 2, 3)),
+        Cell(character="J", kind="jump", to=(4, side - 3), reward=2.0),
+        Cell(character="o", exits=("up", "left"), reward=-0.5),
+        Cell(character="i", slip=0.4),
+    )
+    names = len(DEFAULT_LEGEND)
+    codes = np.random.default_rng(2).choice(
+        [0, 1, *range(names, names + 5)], size=(side, side), p=[0.6, 0.15, *[0.05] * 5]
+    )
+    codes[side - 2, 3] = codes[4, side - 3] = 0
+    codes[0, 0], codes[side // 3, side // 2] = 2, 3
+    return GridModel(Layout(GridMap(codes.astype(np.uint8), legend), Rules(step_reward=-0.1, slip=0.1)))
+
+
+MAPS = {
+    "no slip": lambda: rooms(slip=0.0),
+    "continuing": lambda: rooms(continuing=True, boundary_reward=-2.0),
+    "uniform slip in eight directions": lambda: rooms(moves=8, stay=True, slip=0.3, slip_kind="uniform"),
+    "wind, portals, jumps and doors": special,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +94,37 @@ def test_two_workers_have_one_machines_answer_to_the_bit_in_every_run_and_leave_
     np.testing.assert_array_equal(np.concatenate([read.block(0), read.block(1)]), found.values())
     with pytest.raises(ValueError, match="read-only"):
         read.block(0)[0] = 1.0
+
+
+def test_wind_and_portals_lead_from_block_to_block():
+    assert_same_answer(value_iteration(special(), GAMMA, sweeps_per_exchange=1), solve(special(), GAMMA))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sweeps", [1, 4, 16])
+@pytest.mark.parametrize("name", MAPS)
+def test_two_workers_have_one_machines_answer_however_often_they_exchange(name, sweeps):
+    model = MAPS[name]()
+    found = value_iteration(model, GAMMA, sweeps_per_exchange=sweeps, callback=Kill(2, 5))
+    assert_same_answer(found, solve(model, GAMMA))
+    assert found.rebuilt >= 1
+
+
+def test_blocks_too_large_to_be_sent_along_with_a_call_are_built_again_too():
+    model = rooms(500)  # Ray sends up to 100 KiB along, and keeps what is larger elsewhere: here 125 KB a block
+    found = value_iteration(model, 0.9, tol=1e-6, sweeps_per_exchange=4, callback=Kill(2))
+    assert found.rebuilt == 1
+    assert np.abs(found.values() - solve(model, 0.9).v).max() <= found.error_bound + 1e-8
+
+
+def test_what_cannot_be_built_is_said_as_it_is(tmp_path):
+    np.save(tmp_path / "map.npy", np.zeros((20, 20), dtype=np.uint8))
+    codes = np.load(tmp_path / "map.npy", mmap_mode="r")
+    model = GridModel(Layout(GridMap(codes, DEFAULT_LEGEND), Rules()))
+    parts = model.divide(2)
+    (tmp_path / "map.npy").unlink()
+    with mock.patch.object(GridModel, "divide", return_value=parts), pytest.raises(MapError, match="cannot be opened"):
+        value_iteration(model, 0.9)
 
 
 def test_the_answer_survives_that_both_workers_are_killed_in_mid_run(one_machine):
