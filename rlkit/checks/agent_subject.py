@@ -20,7 +20,7 @@ from rlkit.errors import ConfigError, SpaceError
 from rlkit.spaces import finder_of_faults, keeper, stack
 from rlkit.transition import Transition
 
-STRIDE = 32  # transitions between two looks at whether anything was learnt
+STRIDE = 16  # transitions between two looks at whether anything was learnt
 SHORTEST, MOST = 64, 2048  # transitions in a stream
 LIMITS = (32, 4, 16, 8)  # of episodes' steps, in turn, so that there are truncated ones
 N_PROBES = 16
