@@ -71,13 +71,18 @@ def value_iteration(
 
     Without a lost worker the values are the same to the bit in every run with as many blocks and sweeps.
 
+    The calling process never holds values, beyond messages on their way. It holds the model: of a grid the map, a byte
+    a cell, which Ray's object store holds once more; or next to nothing if the map is a `numpy.memmap` of a whole
+    `.npy` file, whose rows each worker reads itself.
+
     Args:
         model: a grid's model (or a grid world, whose model is taken), or any other `Divisible`.
         gamma: discount in [0, 1).
         tol: the error asked for, above 0.
         blocks: how many parts the model is divided into; a part has to fit into a machine's memory (a grid's: 13
             bytes a cell).
-        sweeps_per_exchange: about the most sweeps that a block makes between two exchanges.
+        sweeps_per_exchange: about the most sweeps that a block makes between two exchanges; a grid with slippery moves
+            makes at least 4, after which it looks what still moves.
         max_iterations: a limit on the sweeps of a block; None for as many as it takes.
         address: the Ray cluster's; None for a local Ray, which is shut down afterwards. Where the process is connected
             already, that connection is used.
