@@ -190,8 +190,8 @@ class Policy:
     def load(cls, path: str | Path) -> Self:
         """Rebuild what `save` saved; no code from the file is ever run.
 
-        Reading takes memory in proportion to the file; what `setup` then makes is as large as the spaces and
-        hyperparameters in the file ask for, as if you had written them.
+        Reading takes memory in proportion to the file, and networks that the file cannot hold are not made; an agent of
+        your own whose `setup` fills large arrays gets them as large as the file's spaces and hyperparameters ask for.
 
         Args:
             path: a file, a run's checkpoint (`RUN/checkpoints/best.npz` is the one that was evaluated best), or a run's

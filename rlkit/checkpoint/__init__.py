@@ -21,6 +21,7 @@ import numpy as np
 
 import rlkit
 from rlkit.checkpoint import archive
+from rlkit.checkpoint.allowance import allowing
 from rlkit.checkpoint.decode import Decoder
 from rlkit.checkpoint.encode import Encoder
 from rlkit.config import Config
@@ -85,7 +86,7 @@ def rebuild(cls: type[AnyPolicy], checkpoint: Checkpoint) -> AnyPolicy:
     Raises:
         CheckpointError: it is of another class, or does not fit this one.
     """
-    with reading(checkpoint.path):
+    with reading(checkpoint.path), allowing(checkpoint.path.stat().st_size):
         _check_class(cls, checkpoint)
         policy = construct(checkpoint.decoder, cls, checkpoint.policy, "agent")
     return restore(policy, checkpoint)
@@ -97,7 +98,7 @@ def restore(policy: AnyPolicy, checkpoint: Checkpoint) -> AnyPolicy:
     Raises:
         CheckpointError: the file is another policy's.
     """
-    with reading(checkpoint.path):
+    with reading(checkpoint.path), allowing(checkpoint.path.stat().st_size):
         _check_class(type(policy), checkpoint)
         decode, saved = checkpoint.decoder.decode, checkpoint.policy
         for role in ("observation_space", "action_space"):

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rlkit.checkpoint.allowance import take
 from rlkit.networks.initialisation import Initialisation, initialise
 
 
@@ -43,7 +44,11 @@ def linear(
     Args:
         n_inputs, n_outputs: its size.
         initialisation, gain: see `rlkit.networks.initialisation`; by default uniform in +-1/sqrt(n_inputs).
+
+    Raises:
+        CheckpointError: it is made for a checkpoint that cannot hold its weights.
     """
+    take((n_inputs + 1) * n_outputs * 4, f"a layer of {n_inputs} by {n_outputs} units")
     layer: nn.Linear | NTKLinear
     if initialisation == "ntk":
         layer = NTKLinear(n_inputs, n_outputs, gain)

@@ -194,6 +194,19 @@ def test_whatever_a_file_holds_nothing_but_a_checkpoint_error_comes_of_it(tmp_pa
     assert min(refused, accepted) > 30
 
 
+def test_a_network_that_the_file_cannot_hold_is_not_made(tmp_path):
+    env = Drift()
+    TD3.for_env(env, network=(4,), buffer_size=20).save(tmp_path / "small.npz")
+    tree, arrays = archive.read(tmp_path / "small.npz")
+    items = tree["policy"]["config"]
+    text = json.dumps(items)
+    assert text.count("[4]") == 1
+    tree["policy"]["config"] = json.loads(text.replace("[4]", "[40000, 40000]"))
+    archive.write(tmp_path / "large.npz", tree, arrays)
+    with pytest.raises(CheckpointError, match=r"a layer of 40000 by 40000 units takes 6,400,160,000 bytes"):
+        TD3.load(tmp_path / "large.npz")
+
+
 def peak_of_loading(path):
     """Return how many bytes loading a file that is refused takes at most."""
     tracemalloc.start()
