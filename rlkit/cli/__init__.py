@@ -138,7 +138,8 @@ def _first_words(box: str) -> str:
             sections[-1].append(line)
         elif sections[-1]:
             sections.append([])
-    said, after = " ".join(sections[0]).rstrip("."), sections[1] if len(sections) > 1 else []
+    said, after = " ".join(sections[0]), sections[1] if len(sections) > 1 else []
+    said = said.removesuffix("(required)").rstrip(". ")  # which its beginning says
     if len(after) > 1 and after[0].startswith("Perhaps you meant"):
         said += f"; did you mean {after[1].split()[0]}?"
     return said

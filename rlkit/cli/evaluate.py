@@ -20,7 +20,9 @@ def run(
     episodes: int = 10,
     seed: int = 0,
     agent: Annotated[str | None, tyro.conf.arg(metavar="MODULE:CLASS")] = None,
-    env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
+    env_kwargs: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...", help_behavior_hint="(default: none)")
+    ] = (),
     best: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     gif: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,

@@ -15,12 +15,21 @@ LISTED = 15  # pairs of methods that are printed; the files have all
 
 
 def run(
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME=]RUNS ...")],
+    runs: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[NAME=]RUNS ...", help_behavior_hint="(required)"),
+    ],
     *,
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("report"),
     metric: Annotated[str | None, tyro.conf.arg(metavar="TAG")] = None,
-    normalise: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[ENV=]WORST,BEST|optimum ...")] = (),
-    group: Annotated[tuple[str, ...], tyro.conf.arg(metavar="agent|folder|HYPERPARAMETER ...")] = (),
+    normalise: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="[ENV=]WORST,BEST|optimum ...", help_behavior_hint="(default: none)")
+    ] = (),
+    group: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="agent|folder|HYPERPARAMETER ...", help_behavior_hint="(default: none)"),
+    ] = (),
     reps: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,

@@ -37,7 +37,11 @@ class Arguments:
     `optuna-dashboard DIR/study.journal` shows the sweep in a browser.
     """
 
-    environment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")] = ""
+    environment: Annotated[
+        str,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="ENV", help_behavior_hint="(required, unless --config or --resume has it)"),
+    ] = ""
     """Where: a gymnasium id, a map file, or a shipped map's name (rlkit envs lists them)."""
 
     search: Annotated[

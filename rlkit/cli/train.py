@@ -42,7 +42,11 @@ class Arguments:
     your own, MODULE:CLASS. With --seeds there is a run for each seed, as many at once as there are workers.
     """
 
-    environment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")] = ""
+    environment: Annotated[
+        str,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="ENV", help_behavior_hint="(required, unless --config or --resume has it)"),
+    ] = ""
     """Where: a gymnasium id, a map file, or a shipped map's name (rlkit envs lists them)."""
 
     steps: int | None = None
