@@ -48,9 +48,9 @@ class Crew:
         self._ray, self._directory = ray, directory
         self._lives = [""] * len(parts)
         self._told: list[dict[int, Any]] = [{} for _ in parts]  # by teller, then by hearer: references to messages
-        enough = ray.cluster_resources().get("CPU", 0) >= len(parts)
+        # Without num_cpus Ray looks for a CPU when it places an actor and reserves none: so there may be more blocks
+        # than CPUs, and those of a machine that is lost find room on the others.
         actor = ray.remote(Worker).options(
-            num_cpus=1 if enough else 0,
             max_restarts=restarts,
             max_task_retries=-1,
             scheduling_strategy="SPREAD",
