@@ -302,6 +302,9 @@ def _as_text(found: Sweep, env: EnvironmentSaid, folder: Path) -> str:
     if found.importances:
         shares = [f"{name} {share:.0%}" for name, share in found.importances.items()]
         lines.append(f"what matters: {', '.join(shares)}")
+    if found.outside:
+        own = ", ".join(f"{name}={label_of(value)}" for name, value in found.outside.items())
+        lines.append(f"no trial has the agent's own values: {own} is not where was looked")
     for state, error in dict.fromkeys((trial.state, trial.error) for trial in lost):
         numbers = [str(trial.number) for trial in lost if (trial.state, trial.error) == (state, error)]
         lines.append(f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers)} {state}: {error}")
@@ -319,6 +322,7 @@ def _as_json(found: Sweep, env: EnvironmentSaid) -> dict[str, Any]:
         "direction": found.direction,
         "best": None if found.best is None else found.best.number,
         "importances": dict(found.importances),
+        "outside": found.outside,
         "trials": trials,
         "folder": str(found.directory),
     }

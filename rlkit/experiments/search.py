@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 DECADE = 10.0
+ON_GRID = 1e-8  # steps by which a value may lie beside the grid, for rounding; Optuna's own
 DISCOUNTS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 USUAL = {
     "exploration_final_eps": (0.01, 0.2),
@@ -158,10 +159,10 @@ def holds(dimension: Dimension, value: Any) -> bool:
     """Tell whether a value, as plain JSON has it, is one that is looked at."""
     if isinstance(dimension, OneOf):
         return any(label_of(value) == label_of(choice) for choice in dimension.choices)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value) or (isinstance(dimension.low, int) and not isinstance(value, int)):
         return False
-    on_grid = dimension.step is None or ((value - dimension.low) / dimension.step).is_integer()
-    return dimension.low <= value <= dimension.high and on_grid
+    steps = 0.0 if dimension.step is None else (value - dimension.low) / dimension.step
+    return dimension.low <= value <= dimension.high and abs(steps - round(steps)) < ON_GRID
 
 
 def label_of(choice: Any) -> Any:
@@ -323,6 +324,8 @@ def _defaults(config: Config, prefix: str) -> Iterator[tuple[str, Dimension]]:
             yield from _defaults(value, f"{name}.")
         elif field.name not in LEFT_ALONE and hints[field.name] in (int, float):
             dimension = _around(field.name, value, field.metadata.get("range") or Range())
+            if isinstance(dimension, Between):  # of whose range the ends may be whole though the numbers are not
+                dimension = _checked_range(name, dimension, hints[field.name])
             if dimension is not None:
                 yield name, dimension
 

@@ -107,6 +107,12 @@ class Sweep:
         """The best complete trial; None if there is none."""
         return next(iter(self.ranking), None)
 
+    @property
+    def outside(self) -> dict[str, Any]:
+        """The agent's own values that are not among those that are looked at; with any, no trial has all its own."""
+        own = {name: value_of(self.config, name) for name in self.space}
+        return {name: value for name, value in own.items() if not holds(self.space[name], value)}
+
     def config_of(self, trial: Trial) -> Config:
         """Return all hyperparameters of a trial."""
         return with_values(self.config, trial.hyperparameters)
@@ -138,7 +144,8 @@ def sweep(
 
     Trials are proposed by Optuna, run in parallel, measured while they learn, and given up early where they are worse
     than others; one that fails is named, and the others go on. The first trial has the hyperparameters as they are, if
-    the search includes them. With one worker, the trials follow from `seed` alone, interrupted or not.
+    the search includes all of them; `Sweep.outside` says which it does not. With one worker, the trials follow from
+    `seed` alone, interrupted or not.
 
     The folder gets Optuna's `study.journal`, `trials.csv`, `best.toml` for `rlkit train --config`, pictures, and a
     folder for each trial, with the run of each seed in it. The best value of many is luckier than it is good: train
@@ -290,10 +297,9 @@ class _Driver:
             return  # it is there already: the sweep was killed just then
         if self.grid is not None:
             self.study.enqueue_trial(self.grid[number])
-        elif number == 0:
+        elif number == 0 and not self.found.outside:
             now = {name: value_of(self.found.config, name) for name in self.found.space}
-            if all(holds(self.found.space[name], value) for name, value in now.items()):
-                self.study.enqueue_trial({name: label_of(value) for name, value in now.items()})
+            self.study.enqueue_trial({name: label_of(value) for name, value in now.items()})
 
     def _configs(self) -> Iterator[TrialRun]:
         """Yield what is left to do: trials that were interrupted, and then new ones, proposed when they are drawn."""

@@ -133,7 +133,16 @@ def test_the_sampler_comes_close_in_forty_trials(tmp_path):
 def test_the_hyperparameters_as_they_are_go_first(tmp_path):
     assert shoot(tmp_path / "in", trials=1).trials[0].hyperparameters == {"aim": 0.5}
     assert shoot(tmp_path / "set", trials=1, hyperparameters={"aim": 0.25}).trials[0].hyperparameters == {"aim": 0.25}
-    assert shoot(tmp_path / "out", {"aim": "0.6:1"}, trials=1).trials[0].hyperparameters["aim"] > 0.6
+    outside = shoot(tmp_path / "out", {"aim": "0.6:1"}, trials=1)
+    assert outside.trials[0].hyperparameters["aim"] > 0.6
+    assert outside.outside == {"aim": 0.5}
+
+
+def test_a_float_that_is_searched_by_default_keeps_its_value_in_the_first_trial(tmp_path):
+    found = sweep(Archer, Range, steps=12, trials=2, episodes=1, pool=Serial(), directory=tmp_path)
+    assert found.trials[0].hyperparameters["aim"] == 0.5
+    assert 0.0 < found.trials[1].hyperparameters["aim"] < 1.0
+    assert found.outside == {}
 
 
 def test_a_trial_counts_the_mean_of_its_seeds(tmp_path):

@@ -66,6 +66,11 @@ def test_a_sweep_says_what_was_best_and_how_to_train_with_it(capsys, own_folder)
     assert {path.name for path in Path(folder).iterdir()} == names
 
 
+def test_own_values_that_the_search_leaves_out_are_named(capsys):
+    words = ("sweep", "QLearning", "zhao-2x2", "--search", "learning_rate=0.7,0.8", *SMALL, "--trials", "1")
+    assert "no trial has the agent's own values: learning_rate=0.1 is not where was looked" in done(capsys, *words)
+
+
 def test_what_it_leaves_can_be_trained_with(capsys):
     found = done_json(capsys, *WORDS)
     words = ("train", "--config", f"{found['folder']}/best.toml", "--eval-every", "0")

@@ -17,6 +17,7 @@ from rlkit.experiments.search import (
     chosen,
     default_space,
     distribution_of,
+    holds,
     label_of,
     plain,
     search_space,
@@ -136,3 +137,29 @@ def test_a_grid_includes_both_ends():
     assert values_on_grid("x", Between(0.1, 0.5, step=0.1)) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert values_on_grid("x", Between(1, 4)) == [1, 2, 3, 4]
     assert values_on_grid("x", OneOf((1, [2]))) == [1, "[2]"]
+
+
+def test_a_default_range_is_of_the_annotations_kind_whatever_the_ends_are_written_as():
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Agent.Config):
+        eps: float = bounded(0.2, at_least=0, up_to=1)
+        depth: int = bounded(4, at_least=1, up_to=8)
+
+    space = default_space(Config(), gamma=False)
+    assert type(distribution_of(space["eps"])).__name__ == "FloatDistribution"
+    assert type(distribution_of(space["depth"])).__name__ == "IntDistribution"
+    assert holds(space["eps"], 0.2)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "held"),
+    [
+        (Between(0, 1), 0.2, False),
+        (Between(0.0, 1.0), 1, True),
+        (Between(0.1, 0.5, step=0.1), 0.3, True),
+        (Between(0.1, 0.5, step=0.1), 0.35, False),
+        (Between(1, 9, step=2), 4, False),
+    ],
+)
+def test_a_value_is_held_only_by_a_space_that_would_not_change_it(dimension, value, held):
+    assert holds(dimension, value) is held
