@@ -35,9 +35,9 @@ def report(
         out: the folder to write into; None writes nothing.
         metric: the tag to compare; None: `eval/mean_reward`, `rollout/ep_rew_mean` or an exact error, whichever most
             runs have logged.
-        normalise: the scores that count as 0 and 1, for all environments or by environment; "optimum" has a random
-            policy and the optimal one, where the environment knows it, play for them. Without it, several environments
-            are compared by who beats whom alone.
+        normalise: the scores that count as 0 and 1, for all environments or by environment; "optimum" takes a
+            random policy's mean return and the optimal one's, exactly where the environment knows its model, else from
+            episodes. Without it, several environments are compared by who beats whom alone.
         group: what makes a method: "agent", "folder" (the one that the run's folder is in), hyperparameters by name.
             Without it, the agent and whatever hyperparameters its runs on one environment differ in.
         reps: bootstrap samples.

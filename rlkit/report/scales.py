@@ -13,7 +13,7 @@ from rlkit.errors import ConfigError
 from rlkit.evaluation import evaluate
 from rlkit.report.reading import Run
 
-EPISODES = 100  # of the random and the optimal policy each
+EPISODES = 2000  # of the random and the optimal policy each, where they have to play
 LONGEST = 1000  # steps of an episode where the environment sets no limit
 
 
@@ -78,46 +78,65 @@ def _pair(values: Any) -> tuple[float, float]:
 
 
 def measured(task: str, runs: Iterable[Run], notes: list[str]) -> Scale:
-    """Let a random policy and an optimal one play a hundred episodes each; their mean returns count as 0 and 1.
+    """Let a random policy's mean return count as 0, and an optimal one's as 1.
 
-    The optimal policy is that of the environment's model, or its Riccati optimum, at the largest discount of the runs.
+    Where the environment knows its model, both are exact: mean undiscounted returns within its time limit, the larger
+    one of all policies, whatever the runs discount by. Where it knows its Riccati optimum, both play, the optimal
+    policy at the largest discount of the runs.
 
     Raises:
         ConfigError: gymnasium does not know the environment, or the environment not its optimum.
     """
     run = next(iter(runs))
-    gamma = max((float(each.hyperparameters.get("gamma", 0.99)) for each in runs), default=0.99)
     if run.environment not in gymnasium.registry:
         raise ConfigError(f"normalise: gymnasium knows no environment {task!r}; give its two scores instead")
     env = gymnasium.make(run.environment, **run.arguments)
     try:
-        best = _optimal_policy(env, gamma, task)
-        random, optimal = (_mean_return(policy, env) for policy in (_Random(env), best))
+        bare: Any = env.unwrapped
+        if callable(getattr(bare, "optimum", None)):
+            return _played(
+                task, env, max((float(each.hyperparameters.get("gamma", 0.99)) for each in runs), default=0.99), notes
+            )
+        if callable(getattr(bare, "model", None)) or getattr(bare, "P", None) is not None:
+            return _worked_out(task, env, notes)
     finally:
         env.close()
+    raise ConfigError(f"normalise: {task} does not know its optimum; give its two scores instead")
+
+
+def _worked_out(task: str, env: gymnasium.Env[Any, Any], notes: list[str]) -> Scale:
+    """Return both mean returns by backward induction (Puterman 2005, section 4.5)."""
+    from rlkit.truth.problem import model_of, start_distribution
+
+    limits = [getattr(env.spec, "max_episode_steps", None), getattr(env.unwrapped, "_limit", None)]
+    horizon = min((int(limit) for limit in limits if limit is not None), default=LONGEST)
+    model, start = model_of(env), start_distribution(env)
+    random, optimal = np.zeros(model.n_states), np.zeros(model.n_states)  # [S], in the steps that are left
+    for _ in range(horizon):
+        random = np.where(model.terminal, 0.0, model.q_from_v(random, 1.0).mean(axis=1))
+        optimal = np.where(model.terminal, 0.0, model.q_from_v(optimal, 1.0).max(axis=1))
+    worst, best = float(start @ random), float(start @ optimal)
     notes.append(
-        f"{task}: 0 is the random policy's mean return, {random:.5g}, and 1 the optimal policy's, {optimal:.5g} "
-        f"(discount {gamma:g}), in {EPISODES} episodes each"
+        f"{task}: 0 is the random policy's mean return, {worst:.5g}, and 1 the largest that any policy has, {best:.5g}, "
+        f"undiscounted; both are exact, from the model, in episodes of at most {horizon:,} steps"
+    )
+    return checked(worst, best, task)
+
+
+def _played(task: str, env: gymnasium.Env[Any, Any], gamma: float, notes: list[str]) -> Scale:
+    """Return both mean returns as they come out when the policies play."""
+    optimum: Any = env.unwrapped
+    ends = []
+    for policy in (_Random(env), _Linear(np.asarray(optimum.optimum(gamma).K), env.action_space)):
+        found = evaluate(policy, env, episodes=EPISODES, seed=0, max_steps=LONGEST)  # type: ignore[arg-type]
+        returns = np.array([episode.reward for episode in found])
+        ends.append((float(returns.mean()), float(returns.std(ddof=1) / np.sqrt(EPISODES))))
+    (random, its_error), (optimal, error) = ends
+    notes.append(
+        f"{task}: 0 is the random policy's mean return, {random:.5g} +- {its_error:.2g}, and 1 the optimal policy's, "
+        f"{optimal:.5g} +- {error:.2g} (discount {gamma:g}), in {EPISODES:,} episodes each, with standard errors"
     )
     return checked(random, optimal, task)
-
-
-def _mean_return(policy: Any, env: gymnasium.Env[Any, Any]) -> float:
-    found = evaluate(policy, env, episodes=EPISODES, seed=0, max_steps=LONGEST)
-    return float(np.mean([episode.reward for episode in found]))
-
-
-def _optimal_policy(env: gymnasium.Env[Any, Any], gamma: float, task: str) -> Any:
-    bare: Any = env.unwrapped
-    if callable(getattr(bare, "optimum", None)):
-        return _Linear(np.asarray(bare.optimum(gamma).K))
-    if callable(getattr(bare, "model", None)) or getattr(bare, "P", None) is not None:
-        from rlkit.bellman import solve
-        from rlkit.mdp import FiniteMDP
-
-        model = bare.model() if callable(getattr(bare, "model", None)) else FiniteMDP.from_gymnasium(env)
-        return _Tabular(solve(model, gamma).policy)
-    raise ConfigError(f"normalise: {task} does not know its optimum; give its two scores instead")
 
 
 class _Random:
@@ -131,21 +150,11 @@ class _Random:
         return self._space.sample()
 
 
-class _Tabular:
-    """Does what a table says."""
-
-    def __init__(self, actions: NDArray[Any]) -> None:
-        self._actions = actions
-
-    def act(self, observation: Any) -> int:
-        return int(self._actions[observation])
-
-
 class _Linear:
-    """Does u = -K x."""
+    """Does u = -K x, or what comes next to it within the bounds."""
 
-    def __init__(self, K: NDArray[Any]) -> None:
-        self._K = K
+    def __init__(self, K: NDArray[Any], actions: Any) -> None:
+        self._K, self._low, self._high = K, actions.low, actions.high
 
     def act(self, observation: Any) -> Any:
-        return -self._K @ observation
+        return np.clip(-self._K @ observation, self._low, self._high)

@@ -299,23 +299,38 @@ def test_aggregates_take_as_many_runs_of_each_environment_and_it_is_said(four):
     assert found.aggregates["mean"]["A"].value == pytest.approx(0.7)
 
 
-def test_the_optimum_as_a_scale_is_what_random_and_optimal_play_return(tmp_path):
-    """On a lake without slipping, optimal play returns 1 for certain, random play as often as a random walk arrives.
-
-    That is worked out from the model; a hundred episodes lie within four binomial standard deviations of it.
-    """
-    write_seeds(tmp_path, [0.0, 1.0], env="FrozenLake-v1", arguments={"is_slippery": False})
+def test_the_optimum_as_a_scale_is_exactly_what_random_and_optimal_play_return_within_the_time_limit(tmp_path):
+    """A random walk's arrivals are summed here by the table; 0.74 is FrozenLake's well-known optimum in 100 steps."""
+    write_seeds(tmp_path, [0.0, 1.0], env="FrozenLake-v1")
     found = report(tmp_path, normalise="optimum", reps=50)
     arrives = np.zeros(16)  # [S], with the steps that are left
-    model = gymnasium.make("FrozenLake-v1", is_slippery=False).unwrapped.P
+    model = gymnasium.make("FrozenLake-v1").unwrapped.P
     for _ in range(100):
         arrives = np.array(
-            [np.mean([r + (not end) * arrives[n] for a in range(4) for _, n, r, end in model[s][a]]) for s in range(16)]
+            [
+                sum(p * (r + (not end) * arrives[n]) for a in range(4) for p, n, r, end in model[s][a]) / 4
+                for s in range(16)
+            ]
         )
     scale = found.scales["FrozenLake-v1"]
-    assert scale.best == 1.0
-    assert abs(scale.worst - arrives[0]) < 4 * np.sqrt(arrives[0] * (1 - arrives[0]) / 100)
-    assert noted(found, "0 is the random policy's", "1 the optimal policy's")
+    assert scale.worst == pytest.approx(arrives[0], abs=1e-14)
+    assert scale.best == pytest.approx(0.74, abs=0.005)
+    assert noted(found, "0 is the random policy's", "1 the largest that any policy has", "exact", "at most 100 steps")
+
+
+def test_a_maps_own_time_limit_is_the_optimums_too(tmp_path):
+    """From the start of the 2x2 map the goal is two steps away, so that one step is not enough."""
+    arguments = {"map": "zhao-2x2", "max_steps": 1}
+    write_seeds(tmp_path, [0.0, 1.0], env="rlkit/GridWorld-v0", arguments=arguments)
+    assert noted(report(tmp_path, normalise="optimum", reps=50), "at most 1 steps")
+
+
+def test_where_there_is_no_table_the_optimal_policy_plays_and_standard_errors_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlkit.report.scales.EPISODES", 50)
+    write_seeds(tmp_path, [0.0, 1.0], env="rlkit/LinearQuadratic-v0")
+    found = report(tmp_path, normalise="optimum", reps=50)
+    assert noted(found, "in 50 episodes each", "standard errors", "+-")
+    assert found.scales["rlkit/LinearQuadratic-v0"].best > found.scales["rlkit/LinearQuadratic-v0"].worst
 
 
 @pytest.mark.parametrize(
