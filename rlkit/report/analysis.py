@@ -46,6 +46,8 @@ FORMATS: tuple[Format, ...] = ("html", "png", "svg", "csv")
 LEAST = ("truth/best_rmsve", "truth/td_rmsve")
 """The least error that features allow, and that of the TD fixed point: lines beside `truth/rmsve`."""
 
+ROUNDING = 1e-9  # of the largest exact error of a task: what is less counts as 0 in tables and pictures
+
 ENOUGH = 10  # runs, of which a nominal 95 % interval covers 94 %
 COVERED = {2: 50, 3: 75, 4: 88, 5: 90, 6: 91, 7: 92, 8: 93, 9: 93}
 """How often, in per cent, the nominal 95 % interval of N normal scores' interquartile mean covers the true one."""
@@ -160,6 +162,14 @@ class Report:
         """Return a learning curve, None if there is none."""
         which = (tag, method, task)
         return next((each for each in self.curves if (each.tag, each.method, each.task) == which), None)
+
+    def rounded(self, tag: str, task: str, estimate: Estimate) -> Estimate:
+        """Return an exact error without what is rounding beside the task's largest one; all else as it is."""
+        if not (tag.startswith("truth/") and is_better_low(tag)):
+            return estimate
+        its = [each.estimate.value for each in self.curves if (each.tag, each.task) == (tag, task)]
+        most = ROUNDING * max((float(np.abs(values).max()) for values in its), default=0.0)
+        return Estimate(*(0.0 if abs(number) <= most else number for number in estimate))
 
     def save(self, out: str | os.PathLike[str], formats: Iterable[Format] = FORMATS) -> list[Path]:
         """Write the report into a folder, over an earlier one; return the files written.

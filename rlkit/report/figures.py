@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rlkit.plotting.curves import COLOURS, tidy
 from rlkit.plotting.figures import new_figure
 from rlkit.plotting.glyphs import INK
-from rlkit.report.analysis import LEAST, Report
+from rlkit.report.analysis import LEAST, ROUNDING, Report
+from rlkit.report.comparing import is_better_low
 from rlkit.report.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -173,8 +174,8 @@ def _draw_curves(report: Report, tag: str, task: str, axes: Axes) -> None:
             limit = report.curve(least, each.method, task)
             if limit is not None and limit.estimate.value[-1] > EXACT:
                 axes.axhline(limit.estimate.value[-1], color=look.colour, linestyle=kind, linewidth=1)
-    if tag.startswith("truth/") and _spans_decades(np.concatenate([each.estimate.value for each in shown])):
-        axes.set_yscale("log")
+    if tag.startswith("truth/") and is_better_low(tag):
+        _errors_by_magnitude(axes, np.concatenate([each.estimate.value for each in shown]))
     axes.set_xlabel("step")
     axes.set_ylabel(written(tag))
     _thousands(axes)
@@ -280,9 +281,16 @@ def _line(
     axes.fill_between(x, estimate.low, estimate.high, color=look.colour, alpha=0.18, linewidth=0, step=steps)
 
 
-def _spans_decades(values: Iterable[float]) -> bool:
-    seen = [float(value) for value in values]
-    return min(seen) > 0 and max(seen) > DECADES * min(seen)
+def _errors_by_magnitude(axes: Axes, values: Floats) -> None:
+    """Draw errors over decades on a log scale, which ends where rounding begins: what is less lies on its edge."""
+    largest = float(values.max())
+    counted = values[values > ROUNDING * largest]
+    if not counted.size or values.min() < 0 or largest <= DECADES * counted.min():
+        return
+    axes.set_yscale("log", nonpositive="clip")
+    lowest = ROUNDING * largest if counted.size == values.size else max(ROUNDING * largest, counted.min() / 10.0)
+    if axes.get_ylim()[0] < lowest:
+        axes.set_ylim(bottom=lowest)
 
 
 def _thousands(axes: Axes) -> None:

@@ -68,7 +68,8 @@ def page(report: Report, shown: Sequence[Plate]) -> str:
     truth = [plate for plate in shown if plate.name.startswith("truth_")]
     parts += [_section(plate, report) for plate in shown if plate not in truth]
     if truth:
-        told = "Where the right answer is known, how far from it the runs are. In the end, the interquartile means are:"
+        told = "Where the right answer is known, how far from it the runs are. Less than 1e-9 of the largest error is "
+        told += "rounding, and counts as 0. In the end, the interquartile means are:"
         parts += ["<h2>Against the exact answer</h2>", f"<p>{told}</p>", _table(tables.truth_rows(report))]
         parts += [_section(plate, report) for plate in truth]
     parts += [f"<details><summary>All runs</summary>{_table(tables.run_rows(report))}</details>"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlkit.report.analysis import Report
+from rlkit.report.analysis import LearningCurve, Report
 from rlkit.report.statistics import Estimate
 
 Row = Sequence[Any]
@@ -117,7 +117,8 @@ def final_rows(report: Report) -> list[tuple[str, ...]]:
             if (method, task) in report.finals:
                 count = str(len(report.scores[method, task]))
                 step = f"{report.compared_at[task]:,.0f}"
-                rows.append((task, method, with_interval(report.finals[method, task]), count, step))
+                final = report.rounded(report.metric, task, report.finals[method, task])
+                rows.append((task, method, with_interval(final), count, step))
     return rows
 
 
@@ -144,12 +145,13 @@ def truth_rows(report: Report) -> list[tuple[str, ...]]:
         for method in report.comparison.methods:
             found = [report.curve(tag, method, task) for tag in report.truths]
             if any(found):
-                rows.append((task, method, *("–" if each is None else _last(each.estimate) for each in found)))
+                rows.append((task, method, *("–" if each is None else _last(report, each) for each in found)))
     return rows
 
 
-def _last(estimate: Estimate) -> str:
-    return with_interval(Estimate(*(column[-1] for column in estimate)))
+def _last(report: Report, curve: LearningCurve) -> str:
+    last = Estimate(*(column[-1] for column in curve.estimate))
+    return with_interval(report.rounded(curve.tag, curve.task, last))
 
 
 def run_rows(report: Report) -> list[tuple[str, ...]]:

@@ -288,3 +288,20 @@ def test_the_statistics_need_neither_torch_nor_matplotlib():
     code = "import sys, rlkit.report; print({'torch', 'matplotlib', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_errors_that_are_rounding_count_as_0_in_tables_and_end_the_log_axis(tmp_path):
+    from rlkit.report.figures import draw, plates
+    from rlkit.report.tables import truth_rows
+
+    for seed in range(3):
+        tags = {"truth/rmsve": [1.0, 1e-3, 1e-15 * (seed + 1)], "truth/optimal_actions": [0.001, 0.5, 1.0]}
+        write_run(tmp_path / f"seed_{seed}", [0.0, 0.5, 1.0], seed=seed, tags=tags)
+    found = report(tmp_path, reps=50)
+    assert truth_rows(found)[1][-1] == "0 [0, 0]"
+    plate = next(plate for plate in plates(found) if plate.name == "truth_rmsve")
+    axes = draw(plate, found).axes[0]
+    assert axes.get_yscale() == "log"
+    assert 1e-9 <= axes.get_ylim()[0] <= 1e-3
+    shares = next(plate for plate in plates(found) if plate.name == "truth_optimal_actions")
+    assert draw(shares, found).axes[0].get_yscale() == "linear"
