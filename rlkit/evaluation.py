@@ -20,6 +20,23 @@ from rlkit.spaces import keeper, stack
 from rlkit.trainer import Trainer
 from rlkit.transition import Transition
 
+_KEY = 0x6576616C  # keeps these draws apart from the agent's and the environment's
+
+
+def evaluation_seed(seed: int | None, *, final: bool = False) -> int:
+    """Return what an environment is seeded with, to evaluate the agent of a seed.
+
+    Agents of different seeds play different episodes, so that an interval over seeds has the noise of their evaluations
+    in it; those of the same seed play the same.
+
+    Args:
+        seed: the agent's; None counts as 0.
+        final: whether what was learnt in the end is evaluated, which takes other episodes than those on the way, by
+            which the best agent of a run is chosen.
+    """
+    sequence = np.random.SeedSequence(seed or 0, spawn_key=(_KEY, int(final)))
+    return int(sequence.generate_state(1)[0])
+
 
 def evaluate(
     policy: Policy, env: gymnasium.Env[Any, Any], *, episodes: int = 10, seed: int | None = 0, max_steps: int = 100_000
@@ -104,15 +121,16 @@ class Evaluation(Callback):
     Args:
         env: an environment like the one trained in, but another.
         every: steps between evaluations.
-        episodes: episodes an evaluation, always from the same seed.
+        episodes: episodes an evaluation, the same ones in all evaluations of a run.
         max_steps: end an episode that has not ended by itself after so many steps.
         picture: whether to show the first episode.
         keep_best: whether the agent with the highest mean return so far is saved in the run's folder, as
             `checkpoints/best.npz`.
+        seed: of the episodes; None: one that follows from the agent's, so that other agents play others.
 
     Raises:
-        ConfigError: `every`, `episodes` or `max_steps` is not a whole number of at least 1; or, when a run begins, the
-            environment is the one trained in, or one of those.
+        ConfigError: `every`, `episodes` or `max_steps` is not a whole number of at least 1, or `seed` of at least 0;
+            or, when a run begins, the environment is the one trained in, or one of those.
         SpaceError: this is not one environment.
     """
 
@@ -125,6 +143,7 @@ class Evaluation(Callback):
         max_steps: int = 100_000,
         picture: bool = True,
         keep_best: bool = True,
+        seed: int | None = None,
     ) -> None:
         if not isinstance(env, gymnasium.Env):
             raise SpaceError(f"Evaluation: the environment is a {type(env).__name__}, expected one gymnasium.Env")
@@ -134,6 +153,7 @@ class Evaluation(Callback):
         self.max_steps = check_count("max_steps", max_steps)
         self.picture = picture
         self.keep_best = keep_best
+        self.seed = None if seed is None else check_count("seed", seed, at_least=0)
 
     def on_start(self, trainer: Trainer) -> None:
         """Make sure that evaluating leaves the run alone."""
@@ -164,8 +184,9 @@ class Evaluation(Callback):
     def _one(self, agent: Agent, number: int, film: Film | None) -> _Found:
         steps: list[Transition] = []
         success = None
+        first = evaluation_seed(agent.seed) if self.seed is None else self.seed
         note = _nothing if film is None or number else film.note
-        for transition, info in play(agent, self.env, seed=None if number else 0, max_steps=self.max_steps):
+        for transition, info in play(agent, self.env, seed=None if number else first, max_steps=self.max_steps):
             note(transition)
             steps.append(transition)
             success = info.get("is_success")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from rlkit.errors import CheckpointError, SpaceError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
+    from rlkit.cli._environments import EnvironmentSaid
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -51,6 +53,19 @@ def agent_class_of(config: Mapping[str, Any], run: Path, own: type[Agent] | None
         raise CheckpointError(f"{run}: its agent, {name!r}, is none of rlkit's; name its class, {known}:{name}")
     agent_class: type[Agent] = getattr(rlkit.agents, name)
     return agent_class
+
+
+def command_to_resume(agent_class: type[Agent], said: EnvironmentSaid, folder: Path) -> str:
+    """Return the words that go on with a run or an experiment; they name what no file's word alone imports."""
+    words = ["rlkit", "train"]
+    own, elsewhere = not agent_class.__module__.startswith("rlkit."), ":" in said.identity
+    if own:
+        words.append(f"{agent_class.__module__}:{agent_class.__qualname__}")
+    elif elsewhere:
+        words.append(agent_class.__name__)
+    if elsewhere:
+        words.append(said.identity)
+    return shlex.join([*words, "--resume", str(folder)])
 
 
 def run_of(path: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlkit.cli import UsageError
 from rlkit.cli._environments import EnvironmentSaid
+from rlkit.cli._runs import command_to_resume
 from rlkit.cli._text import columns
 from rlkit.cli._words import LOCAL
 from rlkit.errors import CheckpointError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "experiment.json"
 FAILED = 1  # exit code
-EPISODES = 10  # of the evaluation in the end
 TRUTHS = 3  # of the exact errors, those that the table has room for
 
 
@@ -153,7 +153,6 @@ def train(experiment: Experiment, folder: Path, pool: Pool, *, episodes: int, as
             directory=folder,
             pool=pool,
             evaluate_in=experiment.judge,
-            episodes=EPISODES,
             callbacks=functools.partial(experiment.watchers, episodes),
         )
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -172,9 +171,7 @@ def _leave(stop: BaseException, again: str) -> NoReturn:
 
 
 def _again(experiment: Experiment, folder: Path) -> str:
-    own = experiment.agent_class
-    name = "" if own.__module__.startswith("rlkit.") else f"{own.__module__}:{own.__name__} "
-    return f"rlkit train {name}--resume {folder}"
+    return command_to_resume(experiment.agent_class, experiment.said, folder)
 
 
 def _report(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float) -> str:
@@ -209,7 +206,9 @@ def _summary(runs: Sequence[SeedRun]) -> str:
     mean, deviation = _spread(means)
     if deviation is None:
         return f"mean return {mean:.5g}; one seed says nothing of how far others are off"
-    return f"mean return {mean:.5g} +- {deviation:.2g}, the standard deviation of {len(means)} seeds"
+    episodes = ", ".join(str(count) for count in sorted({len(run.returns) for run in runs if run.returns}))
+    spread = f"the standard deviation of {len(means)} seeds, {episodes} episodes each"
+    return f"mean return {mean:.5g} +- {deviation:.2g}, {spread}"
 
 
 def _as_json(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float) -> str:

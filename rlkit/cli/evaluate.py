@@ -17,8 +17,8 @@ def run(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     environment: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ENV]")] = None,
     *,
-    episodes: int = 10,
-    seed: int = 0,
+    episodes: int = 20,
+    seed: int | None = None,
     agent: Annotated[str | None, tyro.conf.arg(metavar="MODULE:CLASS")] = None,
     env_kwargs: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...", help_behavior_hint="(default: none)")
@@ -33,7 +33,7 @@ def run(
         run: a run's folder, whose newest checkpoint is taken, or one of its checkpoints.
         environment: another environment with the same spaces; None: the run's own.
         episodes: how many.
-        seed: of the first episode.
+        seed: of the first episode; None: the one that training ended with, which follows from the agent's.
         agent: the class of the run's agent, where that is none of rlkit's.
         env_kwargs: arguments of the environment, in place of the run's.
         best: take the checkpoint that was evaluated best while it learnt, not the newest.
@@ -45,10 +45,11 @@ def run(
     from rlkit.cli._runs import check_spaces, load_agent, read_run, run_of
     from rlkit.config import check_count
     from rlkit.errors import ConfigError
-    from rlkit.evaluation import evaluate
+    from rlkit.evaluation import evaluate, evaluation_seed
 
     check_count("--episodes", episodes)
-    check_count("--seed", seed, at_least=0)
+    if seed is not None:
+        check_count("--seed", seed, at_least=0)
     if gif is not None and gif.suffix.lower() != ".gif":
         raise ConfigError(f"--gif {gif}: the name has to end in .gif")
     folder = run_of(run)
@@ -59,6 +60,8 @@ def run(
     said = said.with_arguments(env_kwargs)
     env = said.make(limited=True, render_mode=None if gif is None else "rgb_array")
     check_spaces(learnt, env, said.name)
+    if seed is None:
+        seed = evaluation_seed(learnt.seed, final=True)
     if gif is not None:
         _film(learnt, env, seed, gif)
     found = evaluate(learnt, env, episodes=episodes, seed=seed)

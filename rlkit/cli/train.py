@@ -85,7 +85,7 @@ class Arguments:
     """Go on with the run in this folder; agent, environment and hyperparameters are the run's."""
 
     eval_every: int | None = None
-    """Steps between evaluations of 5 episodes; None: a tenth of the run, 0: only one of 10 episodes in the end."""
+    """Steps between evaluations of 5 episodes; None: a tenth of the run, 0: only one of 20 episodes in the end."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print one JSON object and nothing else."""
@@ -342,7 +342,9 @@ def _run(
     agent: Agent, env: Any, said: EnvironmentSaid, directory: Path, steps: int, arguments: Arguments, *, resume: bool
 ) -> None:
     """Train, evaluate, and say what came of it."""
-    from rlkit.evaluation import evaluate
+    from rlkit.cli._runs import command_to_resume
+    from rlkit.evaluation import evaluate, evaluation_seed
+    from rlkit.experiments import seeds
     from rlkit.trainer import Trainer
 
     judge = said.make(limited=True)
@@ -355,13 +357,14 @@ def _run(
     except (KeyboardInterrupt, SystemExit) as stop:
         if trainer.folder is None:
             raise
-        where = f"stopped at step {trainer.step:,} of {steps:,}; rlkit train --resume {trainer.folder.path}"
+        again = command_to_resume(type(agent), said, trainer.folder.path)
+        where = f"stopped at step {trainer.step:,} of {steps:,}; {again} goes on"
         if isinstance(stop, KeyboardInterrupt):
             raise KeyboardInterrupt(where) from None
         print(f"rlkit: {where}", file=sys.stderr)
         raise
     seconds = time.perf_counter() - begun
-    episodes = evaluate(agent, judge, episodes=10)
+    episodes = evaluate(agent, judge, episodes=seeds.EPISODES, seed=evaluation_seed(agent.seed, final=True))
     assert trainer.folder is not None
     if trainer.step > first or not any(trainer.folder.path.glob("evaluation.*")):
         _picture(trainer, judge)
@@ -370,12 +373,12 @@ def _run(
 
 def _picture(trainer: Trainer, judge: Any) -> None:
     """Show an episode of what was learnt, in TensorBoard and in the run's folder."""
-    from rlkit.evaluation import play
+    from rlkit.evaluation import evaluation_seed, play
     from rlkit.film import Film
 
     assert trainer.folder is not None
     film = Film(judge)
-    for transition, _ in play(trainer.agent, judge, seed=0):
+    for transition, _ in play(trainer.agent, judge, seed=evaluation_seed(trainer.agent.seed, final=True)):
         film.note(transition)
     name, path = type(trainer.agent).__name__, trainer.folder.path / "evaluation"
     film.show(trainer.logger, "eval/episode", path, trainer.step, agent=name)

@@ -37,6 +37,7 @@ RESULT, ERROR = "result.json", "error.txt"  # in a run's folder
 TOLD = 100  # times that a run tells how far it is, at the least
 SECONDS_BETWEEN_WORDS = 1.0  # at the most, as far as rows of the log allow
 LAST_WORDS = 60.0  # seconds that a run whose pool was killed has to end
+EPISODES = 20  # of an agent that has learnt
 LONGEST = 1000  # steps of an evaluation's episode where the environment sets no limit
 
 
@@ -74,7 +75,7 @@ class SeedPlan:
     steps: int
     directory: Path
     evaluate_in: Callable[[], gymnasium.Env[Any, Any]] | None = None
-    episodes: int = 10
+    episodes: int = EPISODES
     callbacks: Callable[[], Iterable[Watcher]] = tuple
     checkpoint_every: int | None = None
     log_every: int | None = None
@@ -153,13 +154,14 @@ class SeedPlan:
 
     def _returns(self, trainer: Training) -> tuple[float, ...]:
         """Return what the agent gets in whole episodes, in the end."""
-        from rlkit.evaluation import evaluate
+        from rlkit.evaluation import evaluate, evaluation_seed
 
         if self.evaluate_in is None and isinstance(trainer.env, gymnasium.vector.VectorEnv):
             return ()
         env = trainer.env if self.evaluate_in is None else self.evaluate_in()
         longest = LONGEST if limit_of(env) is None else 10**9
-        found = evaluate(trainer.agent, env, episodes=self.episodes, max_steps=longest)
+        first = evaluation_seed(trainer.agent.seed, final=True)
+        found = evaluate(trainer.agent, env, episodes=self.episodes, seed=first, max_steps=longest)
         return tuple(episode.reward for episode in found)
 
 
@@ -201,7 +203,7 @@ def run_seeds(
     workers: int | None = None,
     pool: Pool | None = None,
     evaluate_in: Callable[[], gymnasium.Env[Any, Any]] | None = None,
-    episodes: int = 10,
+    episodes: int = EPISODES,
     callbacks: Callable[[], Iterable[Watcher]] = tuple,
     checkpoint_every: int | None = None,
     log_every: int | None = None,
@@ -224,7 +226,7 @@ def run_seeds(
         pool: what they run on, such as `RayPool()`; None: processes on this machine (`ProcessPool(workers)`).
         evaluate_in: makes the environment that the agent is evaluated in when it has learnt; None: the one that it was
             trained in, or none if that is a vector.
-        episodes: of that evaluation.
+        episodes: of that evaluation; they follow from the seed, and each seed has others.
         callbacks: makes what else watches a run, for each of them.
         checkpoint_every, log_every: as for `Trainer`.
         resume: whether to go on with runs that `directory` holds; those that are finished are left alone.

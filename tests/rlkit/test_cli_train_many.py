@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -111,7 +113,7 @@ def test_the_table_has_every_seed_and_their_mean(capsys):
     assert lines[2].split()[:5] == ["seed", "steps", "seconds", "mean", "return"]
     assert [line.split()[0] for line in lines[4:6]] == ["0", "1"]
     mean, deviation = found["mean_return"], found["deviation"]
-    assert f"mean return {mean:.5g} +- {deviation:.2g}, the standard deviation of 2 seeds" in lines
+    assert f"mean return {mean:.5g} +- {deviation:.2g}, the standard deviation of 2 seeds, 20 episodes each" in lines
     assert lines[-1] == "many: rlkit report many; tensorboard --logdir many"
 
 
@@ -171,6 +173,21 @@ def test_an_agent_of_ones_own_trains_goes_on_and_is_evaluated(capsys):
     assert again["returns"] == found["returns"]
     assert main(["evaluate", found["folder"], "--agent", "own_agents:Mine", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["returns"] == found["returns"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_run_that_is_stopped_says_the_words_that_go_on_with_it(capsys, monkeypatch, stop):
+    def interrupt(self, transition):
+        raise stop
+
+    import own_agents
+
+    with monkeypatch.context() as patched, contextlib.suppress(SystemExit):
+        patched.setattr(own_agents.Mine, "update", interrupt)
+        assert main(["train", "own_agents:Mine", "zhao-2x2", *SHORT, "--out", "my run"]) == 130
+    again = capsys.readouterr().err.partition("; ")[2].removesuffix(" goes on\n")
+    assert again == "rlkit train own_agents:Mine --resume 'my run'"
+    assert done_json(capsys, *shlex.split(again)[2:])["steps"] == 30
 
 
 def test_nothing_is_imported_because_a_file_says_so(capsys):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rlkit import ConfigError, SpaceError, Trainer, VectorTrainer
 from rlkit.agents import DDPG, QLearning
-from rlkit.evaluation import Evaluation, play, q_bias
+from rlkit.evaluation import Evaluation, evaluation_seed, play, q_bias
 from rlkit.film import FRAMES, Film
 from tests.rlkit.helpers import Corridor, Drift, Reach, Recorder
 
@@ -76,6 +76,21 @@ def test_evaluations_are_logged_under_sb3s_tags(tmp_path):
         assert 0 <= float(row["eval/success_rate"]) <= 1
         assert np.isfinite(float(row["eval/q_bias"]))
     assert not list(tmp_path.glob("evaluation.*"))
+
+
+def test_agents_of_different_seeds_are_evaluated_in_different_episodes(tmp_path):
+    def rewards(name, agent_seed, **options):
+        watch = Evaluation(Reach(), every=5, episodes=2, picture=False, **options)
+        agent = Recorder.for_env(Reach(), seed=agent_seed)
+        Trainer(agent, Reach(), callbacks=[watch], directory=tmp_path / name, log_every=5).run(10)
+        return [row["eval/mean_reward"] for row in rows_of(tmp_path / name)]
+
+    first, again, other = rewards("0", 0), rewards("0_again", 0), rewards("1", 1)
+    assert first == again != other
+    assert first[0] == first[1]  # one policy, and the same episodes all along the run
+    assert rewards("0_said", 0, seed=7) == rewards("1_said", 1, seed=7)
+    seeds = [evaluation_seed(seed, final=final) for seed in (0, 1, 2) for final in (False, True)]
+    assert len(set(seeds)) == 6
 
 
 def test_an_evaluation_changes_nothing_in_the_run(tmp_path):

@@ -16,12 +16,13 @@ import pytest
 import rlkit
 from rlkit.agents import QLearning
 from rlkit.errors import CheckpointError, ConfigError
-from rlkit.evaluation import evaluate
+from rlkit.evaluation import evaluate, evaluation_seed
 from rlkit.experiments import Outcome, SeedPlan, run_seeds
 from rlkit.experiments.pool import sentence_of
 from rlkit.experiments.seeds import limit_of, terminable
 from rlkit.files import FolderLock
 from tests.rlkit.experiment_runs import KillOnce, made, made_but_for_seed_1, refusing
+from tests.rlkit.helpers import Recorder
 
 STEPS = 300
 
@@ -44,7 +45,8 @@ def table_of(run):
 def alone(seed, folder):
     agent, env = made(seed)
     rlkit.train(agent, env, steps=STEPS, directory=folder)
-    return agent.action_values(np.arange(25)), tuple(episode.reward for episode in evaluate(agent, env))
+    found = evaluate(agent, env, episodes=20, seed=evaluation_seed(seed, final=True))
+    return agent.action_values(np.arange(25)), tuple(episode.reward for episode in found)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -69,7 +71,7 @@ def test_finished_runs_are_left_alone_and_known(tmp_path):
     first = run_seeds(made, [3], steps=STEPS, directory=tmp_path, pool=Here())
     assert run_seeds(refusing, [3], steps=STEPS, directory=tmp_path, pool=Here()) == first
     assert first[0].truth.keys() >= {"policy_regret", "optimal_actions", "max_error", "rmsve"}
-    assert len(first[0].returns) == 10
+    assert len(first[0].returns) == 20
 
 
 def test_finished_runs_can_be_made_longer(tmp_path):
@@ -109,6 +111,23 @@ def test_a_run_tells_how_far_it_is_and_how_well_it_does(tmp_path):
 def _mean_return(folder):
     head, *rows = [line.split(",") for line in (folder / "progress.csv").read_text().splitlines()]
     return float(rows[-1][head.index("rollout/ep_rew_mean")])
+
+
+class Walk(Recorder):
+    """Learns nothing, so that all seeds have one policy."""
+
+
+def walked(seed):
+    env = gymnasium.make("rlkit/RandomWalk19-v0")
+    return Walk.for_env(env, seed=seed), env
+
+
+def test_seeds_with_one_policy_are_evaluated_on_draws_of_their_own(tmp_path):
+    """The return of a random walk from the middle is -1 or 1, as the environment draws."""
+    runs = run_seeds(walked, range(4), steps=1, directory=tmp_path, pool=Here())
+    assert len({run.returns for run in runs}) == 4
+    (again,) = run_seeds(walked, [2], steps=1, directory=tmp_path / "alone", pool=Here())
+    assert again.returns == runs[2].returns
 
 
 def test_an_agent_is_evaluated_where_it_is_said(tmp_path):
