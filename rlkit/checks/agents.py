@@ -36,6 +36,7 @@ def agent_checks() -> list[Check[AgentSubject]]:
         acting.check_values_are_finite_numbers,
         learning.check_learns_something,
         learning.check_learns_from_rewards,
+        learning.check_learning_follows_rewards,
         learning.check_metrics_are_finite_floats,
         learning.check_terminated_transitions_do_not_bootstrap,
         learning.check_truncated_transitions_bootstrap,

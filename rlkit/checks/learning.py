@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
-from rlkit.agent import Agent
-from rlkit.checks.agent_subject import AgentSubject, begin, key_of
+from rlkit.agent import Agent, ReplayAgent
+from rlkit.checks.agent_subject import AgentSubject, begin, key_of, values_of
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import differing, generators_of
 from rlkit.spaces import stack
@@ -17,6 +19,11 @@ from rlkit.transition import Transition, Transitions
 
 CHANGES, MORE_CHANGES = 8, 64  # of what it knows, over which two agents are compared
 LONG = 4096  # transitions, in which that many have to happen
+REPEATS, REPLAYS = (
+    128,
+    32,
+)  # of one transition, to an agent that learns at once, and beyond a replay agent's first round
+FAR = 10.0  # times the largest return: no step size that learns gets there
 
 
 def check_learns_something(subject: AgentSubject) -> None:
@@ -34,6 +41,36 @@ def check_learns_from_rewards(subject: AgentSubject) -> None:
     subject.feed(other, [t._replace(reward=-t.reward) for t in stream])
     if not differing(subject.knowledge(one), subject.knowledge(other)):
         raise CheckFailed("it learns the same when all rewards have the other sign")
+
+
+def check_learning_follows_rewards(subject: AgentSubject) -> None:
+    """What pays gains value, and what costs loses it; values stay near the rewards, however often those are told.
+
+    All of it is told by episodes of one transition, in one observation, so that nothing else can be true.
+    """
+    subject.learnable_stream  # noqa: B018 (skips where nothing is learnt)
+    subject.need_repeatability()
+    agent, observation = subject.new(), subject.stream[0].observation
+    values = _values_at(subject, agent, observation)
+    if not values:
+        return _check_what_pays_is_kept(subject, agent, observation)
+    size = 1.0 + 2.0 * max(float(np.abs(value).max()) for value in values.values())  # beyond what it begins with
+    said = False
+    if agent.average_reward is None:  # else values need not follow what is the same everywhere
+        actions = [t.action for t in subject.stream]
+        high, low = (_told(subject, [(a, sign * size) for a in actions], size) for sign in (1.0, -1.0))
+        said |= _check_order("each action pays", *(float(told["state_values"].max()) for told in (high, low)))
+    if "action_values" in values and values["action_values"].shape[1] > 1:
+        first = int(subject.env.action_space.start)
+        pays, costs = (
+            _told(subject, [(first, sign * size), (first + 1, -sign * size)], size)["action_values"][0]
+            for sign in (1.0, -1.0)
+        )
+        gaps = (float(told[0] - told[1]) for told in (pays, costs))
+        said |= _check_order(f"action {first} pays and {first + 1} costs", *gaps)
+    if not said:
+        raise CheckSkipped("one transition, told again and again, does not change the values that it tells")
+    return None
 
 
 def check_metrics_are_finite_floats(subject: AgentSubject) -> None:
@@ -158,6 +195,71 @@ def check_update_batch_learns_from_valid_transitions_alone(subject: AgentSubject
                 _check_metrics("update_batch(transitions)", metrics)
     if names := differing(subject.knowledge(one), subject.knowledge(other)):
         raise CheckFailed(f"what it learns ({', '.join(names)}) depends on transitions that are not valid")
+
+
+def _check_what_pays_is_kept(subject: AgentSubject, agent: Agent, observation: Any) -> None:
+    """Of an agent that tells no values: what it did at first, if that pays and all else costs, it goes on doing."""
+    space = subject.env.action_space
+    if not isinstance(space, spaces.Discrete) or space.n == 1:
+        raise CheckSkipped("it tells no values, and has no two actions to choose from that could be compared")
+    favourite = int(agent.act(observation))
+    others = [a for a in range(int(space.start), int(space.start + space.n)) if a != favourite][:8]
+    _repeat(subject, agent, [(favourite, 1.0), *((a, -1.0) for a in others)])
+    if (left_for := int(agent.act(observation))) in others:
+        raise CheckFailed(
+            f"it does {left_for}, which costs, instead of {favourite}, which it did at first and which pays; is there "
+            "a wrong sign in what it learns?"
+        )
+
+
+def _told(subject: AgentSubject, lesson: list[tuple[Any, float]], size: float) -> dict[str, Any]:
+    """Return the values that an agent tells of the first observation when it has been taught a lesson there."""
+    agent = subject.new()
+    _repeat(subject, agent, lesson)
+    values = _values_at(subject, agent, subject.stream[0].observation)
+    far = max(float(np.abs(value).max()) for value in values.values())
+    if not far <= FAR * size:
+        raise CheckFailed(
+            f"it tells a value of {far:.3g} where no return is beyond {size:.3g}: what it learns diverges; is there a "
+            "wrong sign, or too large a step?"
+        )
+    return values
+
+
+def _repeat(subject: AgentSubject, agent: Agent, lesson: list[tuple[Any, float]]) -> None:
+    """Teach an agent actions and their rewards in the first observation, in terminal transitions, again and again."""
+    stream = subject.stream
+    times = len(stream) + REPLAYS if isinstance(agent, ReplayAgent) else max(REPEATS, len(stream))
+    end = stream[0]._replace(next_observation=subject.elsewhere(stream[0], 0), terminated=True, truncated=False)
+    begin(agent)
+    with agent.computing():
+        for action, reward in itertools.islice(itertools.cycle(lesson), times):
+            told = subject.copy(end._replace(action=action, reward=reward))
+            agent.act(subject.copy(told).observation, explore=True)
+            agent.update(told)
+            agent.abandon_episode()  # whether it does so itself is for another check
+
+
+def _values_at(subject: AgentSubject, agent: Agent, observation: Any) -> dict[str, Any]:
+    values = values_of(agent, subject.env.observation_space, [observation])
+    shapes = {"state_values": (1,), "action_values": (1, int(getattr(subject.env.action_space, "n", 0)))}
+    if any(value.shape != shapes[name] for name, value in values.items()):
+        raise CheckSkipped("needs check_values_are_finite_numbers")
+    return values
+
+
+def _check_order(what: str, high: float, low: float) -> bool:
+    """Tell whether two agents, one taught the opposite of the other, differ.
+
+    Raises:
+        CheckFailed: they do, in the wrong order.
+    """
+    if high < low:
+        raise CheckFailed(
+            f"where {what} it tells {high:.3g}, but {low:.3g} with all rewards the other way round; is there a wrong "
+            "sign in what it learns?"
+        )
+    return high > low
 
 
 def _check_metrics(what: str, metrics: Any) -> None:

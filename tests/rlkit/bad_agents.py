@@ -430,6 +430,30 @@ class IgnoresRewards(Table):
         return 1.0 + super().target(t._replace(reward=0.0))
 
 
+class LearnsTheWrongWay(Table):
+    """Has one wrong sign."""
+
+    def learn(self, observation, action, error):
+        self.q[observation, action] -= self.config.learning_rate * error
+
+
+class LearnsTheWrongWayAndSaysSo(LearnsTheWrongWay):
+    """Has one wrong sign, and tells its values."""
+
+    def action_values(self, observations):
+        return self.q[observations]
+
+
+class Diverges(Table):
+    """Adds the value that it should subtract; and tells its values."""
+
+    def learn(self, observation, action, error):
+        super().learn(observation, action, error + 2.0 * self.q[observation, action])
+
+    def action_values(self, observations):
+        return self.q[observations]
+
+
 class ReturnsNothing(Table):
     """Has no numbers to log, not even none."""
 
@@ -674,6 +698,9 @@ CASES = [
     Case(TellsValuesTheWrongWayRound, CART, {"check_values_are_finite_numbers"}),
     Case(Forgets, GRID, {LEARNS}),
     Case(IgnoresRewards, GRID, {"check_learns_from_rewards"}),
+    Case(LearnsTheWrongWay, GRID, {"check_learning_follows_rewards"}),
+    Case(LearnsTheWrongWayAndSaysSo, GRID, {"check_learning_follows_rewards"}),
+    Case(Diverges, GRID, {"check_learning_follows_rewards"}),
     Case(ReturnsNothing, GRID, {"check_metrics_are_finite_floats"}),
     Case(ReturnsAnArray, GRID, {"check_metrics_are_finite_floats", RESUME}),
     Case(DividesByZero, GRID, {"check_metrics_are_finite_floats"}),
