@@ -87,16 +87,16 @@ def measured(task: str, runs: Iterable[Run], notes: list[str]) -> Scale:
     Raises:
         ConfigError: gymnasium does not know the environment, or the environment not its optimum.
     """
-    run = next(iter(runs))
+    runs = list(runs)
+    run = runs[0]
     if run.environment not in gymnasium.registry:
         raise ConfigError(f"normalise: gymnasium knows no environment {task!r}; give its two scores instead")
     env = gymnasium.make(run.environment, **run.arguments)
     try:
         bare: Any = env.unwrapped
         if callable(getattr(bare, "optimum", None)):
-            return _played(
-                task, env, max((float(each.hyperparameters.get("gamma", 0.99)) for each in runs), default=0.99), notes
-            )
+            gamma = max((float(each.hyperparameters.get("gamma", 0.99)) for each in runs), default=0.99)
+            return _played(task, env, gamma, notes)
         if callable(getattr(bare, "model", None)) or getattr(bare, "P", None) is not None:
             return _worked_out(task, env, notes)
     finally:
@@ -117,8 +117,8 @@ def _worked_out(task: str, env: gymnasium.Env[Any, Any], notes: list[str]) -> Sc
         optimal = np.where(model.terminal, 0.0, model.q_from_v(optimal, 1.0).max(axis=1))
     worst, best = float(start @ random), float(start @ optimal)
     notes.append(
-        f"{task}: 0 is the random policy's mean return, {worst:.5g}, and 1 the largest that any policy has, {best:.5g}, "
-        f"undiscounted; both are exact, from the model, in episodes of at most {horizon:,} steps"
+        f"{task}: 0 is the random policy's mean return, {worst:.5g}, and 1 the largest that any policy has, "
+        f"{best:.5g}, undiscounted; both are exact, from the model, in episodes of at most {horizon:,} steps"
     )
     return checked(worst, best, task)
 
