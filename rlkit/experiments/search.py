@@ -162,7 +162,7 @@ def holds(dimension: Dimension, value: Any) -> bool:
     if not _is_number(value) or (isinstance(dimension.low, int) and not isinstance(value, int)):
         return False
     steps = 0.0 if dimension.step is None else (value - dimension.low) / dimension.step
-    return dimension.low <= value <= dimension.high and abs(steps - round(steps)) < ON_GRID
+    return bool(dimension.low <= value <= dimension.high and abs(steps - round(steps)) < ON_GRID)
 
 
 def label_of(choice: Any) -> Any:

@@ -54,7 +54,8 @@ def best_toml(found: Sweep, best: Trial, steps: int) -> str:
     lines += [f"env_kwargs = {_toml(environment['arguments'])}"] if environment["arguments"] else []
     lines += [f"steps = {steps}", "", f"[{found.agent.__name__}]"]
     for name, value in given.items():
-        lines.append(f"# {name} is none, which TOML cannot say" if value is None else f"{name} = {_toml(value)}")
+        unsaid = f"# {name} is {json.dumps(value)}, which TOML cannot say"
+        lines.append(unsaid if _lists_none(value) else f"{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +81,8 @@ def plot_history(found: Sweep) -> Figure:
     from rlkit.plotting.figures import new_figure
 
     figure = new_figure(7.2, 4.2)
-    axes = figure.add_axes((0.1, 0.12, 0.87, 0.78))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
     _scale(axes, found)
     for state, colour in _COLOURS.items():
         shown, values = _shown(found, state)
@@ -214,6 +216,14 @@ def _csv(found: Sweep) -> str:
 
 def _spelt(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _lists_none(value: Any) -> bool:
+    """Whether a value is None, or a list that holds one at any depth; a table can do without it."""
+    if isinstance(value, Mapping):
+        return any(item is not None and _lists_none(item) for item in value.values())
+    within = isinstance(value, Sequence) and not isinstance(value, str)
+    return value is None or (within and any(map(_lists_none, value)))
 
 
 def _toml(value: Any) -> str:

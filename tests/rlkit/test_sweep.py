@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gymnasium
 import numpy as np
@@ -22,7 +22,7 @@ from rlkit.errors import CheckpointError, ConfigError, RlkitError
 from rlkit.experiments import Outcome, ProcessPool, sweep
 from rlkit.experiments.pool import sentence_of
 from rlkit.experiments.study import open_study, pruner_of
-from rlkit.experiments.sweep_results import _toml
+from rlkit.experiments.sweep_results import _lists_none, _toml, plot_history
 from rlkit.files import FolderLock
 
 optuna = pytest.importorskip("optuna")
@@ -44,6 +44,7 @@ class Archer(Agent):
     class Config(Agent.Config):
         aim: float = bounded(0.5, at_least=0, up_to=1)
         flaw: str = ""
+        sizes: tuple[int | None, ...] = ()
 
     def setup(self):
         self.w = np.zeros(1)
@@ -389,6 +390,33 @@ def test_the_best_hyperparameters_can_be_read_back(tmp_path):
     assert (said["environment"], said["steps"]) == ("Pendulum-v1", 2)
     assert rlkit.agents.DDPG.Config.from_dict(said["DDPG"]) == found.config_of(found.best)
     assert found.config_of(found.best).buffer_size == 100
+
+
+@pytest.mark.parametrize(
+    ("value", "unsaid"),
+    [(None, True), ([1, None], True), ([[None]], True), ({"a": [None]}, True), ({"a": None}, False), ([1, "x"], False)],
+)
+def test_what_toml_cannot_say_is_told_from_what_it_can(value, unsaid):
+    assert _lists_none(value) is unsaid
+
+
+def test_a_lists_none_is_a_comment_in_best_toml(tmp_path):
+    found = shoot(tmp_path, {"aim": [0.25], "sizes": [[3, None]]}, trials=1)
+    text = (tmp_path / "best.toml").read_text()
+    assert "# sizes is [3, null], which TOML cannot say" in text
+    assert tomllib.loads(text)["Archer"]["aim"] == found.best.hyperparameters["aim"]
+
+
+def test_the_historys_labels_are_inside_the_picture_on_a_log_axis_too(tmp_path):
+    found = shoot(tmp_path, trials=4)
+    values = [trial._replace(value=10.0**-number) for number, trial in enumerate(found.trials)]
+    for direction in ("maximize", "minimize"):
+        shown = replace(found, trials=values, direction=direction, metric="truth/policy_regret")
+        figure = plot_history(shown)
+        figure.savefig(tmp_path / f"{direction}.png")
+        box = figure.axes[0].yaxis.label.get_window_extent()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
 
 
 def test_pictures_are_drawn(tmp_path):
