@@ -73,7 +73,7 @@ class Arguments:
     """Seeds of each trial, whose mean counts; None: 1."""
 
     workers: int | None = None
-    """Trials at once; None: as many as there are cores."""
+    """Trials at once; None: as many as there are cores, or with --ray CPUs in the cluster."""
 
     ray: Annotated[str | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
     """Run on the Ray cluster at ADDRESS, or with a Ray of this machine's own."""
@@ -206,8 +206,6 @@ def _run(arguments: Arguments, agent: type[Agent], env: EnvironmentSaid, folder:
     from rlkit.cli._seeds import pool_of
     from rlkit.experiments import sweep
 
-    if arguments.ray is not None and arguments.workers is not None:
-        raise UsageError(f"--workers {arguments.workers}: with --ray, the cluster says how many trials run at once")
     pool = pool_of(arguments.workers, arguments.patience, arguments.ray)
     with _Bar(settings.get("trials", 50)) as bar:
         try:

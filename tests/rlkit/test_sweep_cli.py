@@ -71,6 +71,13 @@ def test_own_values_that_the_search_leaves_out_are_named(capsys):
     assert "no trial has the agent's own values: learning_rate=0.1 is not where was looked" in done(capsys, *words)
 
 
+def test_with_ray_the_number_of_workers_can_be_said(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("rlkit.cli._seeds.pool_of", lambda *how: asked.append(how) or Serial())
+    done(capsys, *WORDS, "--ray", "--workers", "2")
+    assert (asked[0][0], asked[0][2] is not None) == (2, True)
+
+
 def test_what_it_leaves_can_be_trained_with(capsys):
     found = done_json(capsys, *WORDS)
     words = ("train", "--config", f"{found['folder']}/best.toml", "--eval-every", "0")
@@ -166,7 +173,6 @@ def test_a_sweep_without_a_complete_trial_fails(capsys, own_folder):
         ((*WORDS, "--set", "gamma=2"), "gamma=2.0 is outside its range [0, 1]"),
         ((*WORDS, "--sampler", "cma"), "sampler='cma', expected tpe, random or grid"),
         ((*WORDS, "--steps", "1.5"), "--steps 1.5: expected a whole number"),
-        ((*WORDS, "--ray", "--workers", "2"), "--workers 2: with --ray, the cluster says"),
         ((*WORDS, "--config", "none.toml"), "none.toml: No such file or directory"),
         (("sweep", "--resume", "nowhere"), "nowhere: holds no sweep"),
     ],
