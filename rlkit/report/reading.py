@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Source = str | os.PathLike[str]
 
 PROGRESS = "progress.csv"
+CONFIG = "config.json"
+SWEEP, TRIALS = "sweep.json", "trials"  # what tells a sweep's folder, and the one in it that holds its runs
 MONITOR = "monitor.csv"  # or what ends in .monitor.csv, one file for each environment of a run
 STEPS = ("step", "time/total_timesteps")  # the columns that count: rlkit's, stable-baselines3's
 RETURN = "rollout/ep_rew_mean"
@@ -77,7 +79,8 @@ def read_runs(sources: Source | Iterable[Source] | Mapping[str, Source | Iterabl
     """Read every run under some folders, in the order of their names; a warning names each that cannot be read.
 
     A run is a folder with a `progress.csv` (of rlkit, with its `config.json`, or of stable-baselines3's logger), or
-    with `monitor.csv` files, whose episodes are averaged over the last hundred as stable-baselines3 does.
+    with `monitor.csv` files, whose episodes are averaged over the last hundred as stable-baselines3 does. The trials of
+    a sweep are read only where the sweep's folder, or one in it, is named.
 
     Args:
         sources: run folders, folders of runs, or such files; or, by the name to give them, those.
@@ -95,16 +98,25 @@ def gather(sources: Source | Iterable[Source] | Mapping[str, Source | Iterable[S
     """Return every run under some folders as `read_runs` does, and a sentence for each that cannot be read."""
     runs: dict[Path, Run] = {}
     notes: list[str] = []
+    sweeps: dict[Path, Path] = {}
     for label, source in _listed(sources):
         if not source.exists():
             raise UnreadableRun(f"{source}: no such run")
-        for folder in _folders(source):
+        for folder in _folders(source, sweeps):
             if (known := folder.resolve()) in runs:
                 continue
             try:
                 runs[known] = read_run(folder, label=label)
             except UnreadableRun as error:
                 notes.append(f"{error}; it is left out")
+                continue
+            if _has_lost_its_description(folder, runs[known]):
+                notes.append(
+                    f"{folder}: has lost its {CONFIG}; it goes by the folder's name, and nothing says its environment"
+                )
+    for known, sweep in sweeps.items():
+        if not any(known in run.parents for run in runs):
+            notes.append(f"{sweep}: is a sweep, whose trials are left out; name it to have them in")
     if not runs:
         where = ", ".join(str(source) for _, source in _listed(sources)) or "nothing"
         raise UnreadableRun(f"{where}: holds no run that can be read" + "".join(f" ({note})" for note in notes[:1]))
@@ -125,13 +137,18 @@ def read_run(folder: Path, *, label: str | None = None) -> Run:
             columns, identity = _episodes(monitors), _environment_in(monitors)
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UnreadableRun(f"{folder}: cannot be read ({error})") from error
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         return Run(folder, _agent_by_name(folder, identity), identity, columns, label=label)
     try:
         config = RunFolder(folder).read_config()
     except CheckpointError as error:
         raise UnreadableRun(str(error)) from error
     return _described(folder, config, columns, label)
+
+
+def _has_lost_its_description(folder: Path, run: Run) -> bool:
+    """Whether rlkit has logged it, as the name of its column of steps says, and nothing tells who learnt where."""
+    return (folder / PROGRESS).is_file() and not (folder / CONFIG).is_file() and STEPS[1] not in run.columns
 
 
 def _described(folder: Path, config: Mapping[str, Any], columns: Mapping[str, Floats], label: str | None) -> Run:
@@ -172,13 +189,19 @@ def _listed(sources: Any) -> Iterator[tuple[str | None, Path]]:
         raise ConfigError(f"runs={sources!r}, expected folders")
 
 
-def _folders(source: Path) -> Iterator[Path]:
-    """Walk to every folder that holds a run, in the order of names in which 10 follows 9."""
+def _folders(source: Path, sweeps: dict[Path, Path]) -> Iterator[Path]:
+    """Walk to every folder that holds a run, in the order of names in which 10 follows 9.
+
+    The trials of sweeps further down are left out, and the sweeps noted.
+    """
     if source.is_file():
         yield source.parent
         return
     for place, folders, files in os.walk(source):
         folders.sort(key=_natural)
+        if SWEEP in files and Path(place) != source and TRIALS in folders:
+            folders.remove(TRIALS)
+            sweeps[Path(place).resolve()] = Path(place)
         if PROGRESS in files or any(_is_monitor(name) for name in files):
             yield Path(place)
 

@@ -11,6 +11,7 @@ import rlkit
 from rlkit.envs import GridWorld
 from rlkit.errors import ConfigError
 from rlkit.report import UnreadableRun, read_runs
+from rlkit.report.reading import gather
 from tests.rlkit.helpers import DoubleQLearning
 from tests.rlkit.report_runs import write_monitor, write_rows, write_run, write_seeds
 
@@ -153,3 +154,26 @@ def test_a_folder_without_any_run_is_named(tmp_path):
 def test_what_is_no_folder_at_all_is_refused():
     with pytest.raises(ConfigError, match=r"runs=3, expected folders"):
         read_runs(3)
+
+
+def test_a_sweeps_trials_are_read_only_where_it_is_named(tmp_path):
+    write_run(tmp_path / "run", [1.0])
+    write_run(tmp_path / "sweep" / "trials" / "trial_0000" / "seed_0", [2.0])
+    (tmp_path / "sweep" / "sweep.json").write_text("{}")
+    runs, notes = gather(tmp_path)
+    assert [run.folder.name for run in runs] == ["run"]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{tmp_path / 'sweep'}: is a sweep, whose trials are left out")
+    for named in (tmp_path / "sweep", tmp_path / "sweep" / "trials"):
+        assert [run.folder.name for run in gather(named)[0]] == ["seed_0"]
+    both, notes = gather([tmp_path, tmp_path / "sweep"])
+    assert (len(both), notes) == (2, [])
+
+
+def test_a_run_that_has_lost_its_description_is_named(tmp_path):
+    (write_run(tmp_path / "q" / "seed_0", [1.0]) / "config.json").unlink()
+    write_rows(tmp_path / "sb3" / "progress.csv", {"time/total_timesteps": [1], "rollout/ep_rew_mean": [1.0]})
+    runs, notes = gather(tmp_path)
+    assert [run.agent for run in runs] == ["q", "sb3"]
+    assert len(notes) == 1
+    assert "seed_0: has lost its config.json" in notes[0]
