@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rlkit.errors import ConfigError
 from rlkit.report.comparing import (
+    EVALUATION,
     POINTS,
     Comparison,
     Curve,
@@ -23,7 +24,7 @@ from rlkit.report.comparing import (
     common_step,
     is_better_low,
 )
-from rlkit.report.reading import Run
+from rlkit.report.reading import RETURN, Run
 from rlkit.report.scales import Scale, scales_of
 from rlkit.report.statistics import (
     Estimate,
@@ -255,6 +256,7 @@ def _concluded(
     efficiency = _efficiency(work, own, compared_at, tasks, scales) if scales and len(tasks) > 1 else None
     improvement = _improvement(work, scores, better_low)
     _say_how_few(work, own)
+    _say_what_is_alike(work, scores)
     return Report(
         metric=work.metric,
         better_low=better_low,
@@ -465,6 +467,19 @@ def _say_how_few(work: _Work, own: Mapping[Cell, Curve]) -> None:
             f"intervals of few runs are too narrow: with {few}, a nominal 95 % of them cover the truth in about "
             f"{COVERED[few]} % of experiments (normal scores); {ENOUGH} runs are advised"
         )
+
+
+def _say_what_is_alike(work: _Work, scores: Mapping[Cell, Floats]) -> None:
+    """Note scores that are all the same, whose interval has no width however little they are known."""
+    alike = [_place(*cell) for cell, its in scores.items() if len(its) > 1 and (its == its[0]).all()]
+    if not alike:
+        return
+    who = ", ".join(alike) if len(alike) <= LISTED else f"{len(alike)} methods on an environment"
+    source = {
+        EVALUATION: "; each score is the mean of one evaluation's episodes, ten unless the run was told otherwise",
+        RETURN: "; each score is the mean of the last hundred episodes, or of all where there were fewer",
+    }.get(work.metric, "")
+    work.notes.append(f"{who}: all runs score the same, so that the interval has no width{source}")
 
 
 def _place(method: str, task: str) -> str:

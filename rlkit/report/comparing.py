@@ -21,6 +21,7 @@ POINTS = 100  # of a curve whose runs were logged at different steps
 MOST_POINTS = 200  # of any curve; of more, some are left out
 NAMED = 3  # hyperparameters in a method's name; of more, a number tells them apart
 UNKNOWN = "unknown environment"
+DIGITS = 4  # of a float in a name
 LONGEST = 24  # characters of a value in a name
 
 _BETTER_HIGH = ("truth/optimal_actions", "truth/optimal_share")
@@ -179,12 +180,13 @@ def _grouped(runs: Sequence[Run], group: Sequence[str]) -> list[str]:
     for name in group:
         if name not in ("agent", "folder") and name not in known:
             raise ConfigError(f"group={name!r}, expected agent, folder, or one of {', '.join(sorted(known)) or 'none'}")
-    return [_named(run, group) for run in runs]
+    written = _written([run.hyperparameters for run in runs], group)
+    return [_named(run, group, words) for run, words in zip(runs, written, strict=True)]
 
 
-def _named(run: Run, group: Sequence[str]) -> str:
+def _named(run: Run, group: Sequence[str], words: Mapping[str, str]) -> str:
     parts = {"agent": run.label or run.agent, "folder": run.folder.absolute().parent.name}
-    return " ".join(parts.get(name) or f"{name}={_brief(run.hyperparameters.get(name))}" for name in group)
+    return " ".join(parts.get(name) or f"{name}={words[name]}" for name in group)
 
 
 def _methods(runs: Sequence[Run], tasks: Sequence[str]) -> list[str]:
@@ -197,12 +199,14 @@ def _methods(runs: Sequence[Run], tasks: Sequence[str]) -> list[str]:
             keys |= dict.fromkeys(_varying([run.hyperparameters for run in its]))
         differing[who] = list(keys)
     full = [(_who(run), _values(run, differing[_who(run)])) for run in runs]
-    short = []
-    for run in runs:
-        its = [other for other in runs if _who(other) == _who(run)]
-        named = _telling(its, differing[_who(run)])
-        short.append(" ".join([_who(run), *(f"{key}={_brief(run.hyperparameters.get(key))}" for key in named)]))
-    return _told_apart(short, full)
+    short: dict[int, str] = {}
+    for who, keys_of_it in differing.items():
+        places = [place for place, run in enumerate(runs) if _who(run) == who]
+        its = [runs[place] for place in places]
+        named = _telling(its, keys_of_it)
+        for place, words in zip(places, _written([run.hyperparameters for run in its], named), strict=True):
+            short[place] = " ".join([who, *(f"{key}={words[key]}" for key in named)])
+    return _told_apart([short[place] for place in range(len(runs))], full)
 
 
 def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
@@ -272,6 +276,17 @@ def _varying(tables: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _spelt(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _written(tables: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, str]]:
+    """Write some entries of tables; floats with few digits, where these still tell a key's values apart."""
+    columns = {}
+    for key in keys:
+        values = [table.get(key) for table in tables]
+        few = [float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for value in values]
+        alike = len({_spelt(value) for value in few}) < len({_spelt(value) for value in values})
+        columns[key] = [_brief(value) for value in (values if alike else few)]
+    return [{key: column[place] for key, column in columns.items()} for place in range(len(tables))]
 
 
 def _brief(value: Any) -> str:

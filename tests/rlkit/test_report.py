@@ -112,6 +112,15 @@ def test_ten_seeds_need_no_word(tmp_path):
     assert report(tmp_path).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"), [("eval/mean_reward", "ten unless"), ("rollout/ep_rew_mean", "hundred episodes")]
+)
+def test_scores_that_are_all_the_same_are_said_to_be_so_and_of_what_episodes(tmp_path, metric, words):
+    for seed in range(10):
+        write_run(tmp_path / str(seed), [0.0, 1.0], seed=seed, tags={"rollout/ep_rew_mean": [0.0, 2.0]})
+    assert noted(report(tmp_path, metric=metric, reps=50), "Q on Lake-v1", "score the same", "no width", words)
+
+
 def test_a_seeds_second_run_is_left_out_and_named(tmp_path):
     write_run(tmp_path / "first", [1.0, 2.0])
     write_run(tmp_path / "again", [1.0, 2.0, 3.0])
@@ -136,6 +145,16 @@ def test_runs_that_differ_in_a_hyperparameter_are_methods_named_by_it(tmp_path):
     for rate in (0.1, 0.5):
         write_seeds(tmp_path / str(rate), [1.0, 2.0], hyperparameters={"learning_rate": rate, "epsilon": 0.1})
     assert report(tmp_path).methods == ("Q learning_rate=0.1", "Q learning_rate=0.5")
+
+
+def test_a_long_float_in_a_name_has_four_digits_where_these_tell_it_apart(tmp_path):
+    for rate in (0.11781448719376508, 0.5):
+        write_seeds(tmp_path / "a" / str(rate), [1.0, 2.0], hyperparameters={"learning_rate": rate})
+    for rate in (0.117814, 0.117815):
+        write_seeds(tmp_path / "b" / str(rate), [1.0, 2.0], hyperparameters={"learning_rate": rate})
+    assert set(report(tmp_path / "a").methods) == {"Q learning_rate=0.1178", "Q learning_rate=0.5"}
+    assert set(report(tmp_path / "a", group="learning_rate").methods) == {"learning_rate=0.1178", "learning_rate=0.5"}
+    assert set(report(tmp_path / "b").methods) == {"Q learning_rate=0.117814", "Q learning_rate=0.117815"}
 
 
 def test_runs_can_be_grouped_by_agent_alone_and_what_was_pooled_is_said(tmp_path):
