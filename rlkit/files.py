@@ -76,10 +76,11 @@ class FolderLock:
 
     Args:
         folder: need not exist yet.
+        what: it holds, as a refusal says it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / ".lock"
+    def __init__(self, folder: Path, what: str = "run") -> None:
+        self.path, self.what = folder / ".lock", what
         self._descriptor: int | None = None
         _HELD.add(self)
 
@@ -103,7 +104,7 @@ class FolderLock:
                 holder = self._holder()
                 os.close(descriptor)
                 raise CheckpointError(
-                    f"{self.path.parent}: {holder} writes to this run; end it first, or choose another folder"
+                    f"{self.path.parent}: {holder} writes to this {self.what}; end it first, or choose another folder"
                 ) from None
             except OSError as error:
                 warn(f"{self.path}: the file system has no locks ({error.strerror}); see that no other writes here")

@@ -87,7 +87,9 @@ def read_environment(word: str, arguments: Sequence[str] = ()) -> EnvironmentSai
     return EnvironmentSaid(word, own, word)
 
 
-def environment_of(config: Mapping[str, Any], run: Path, named: str | None = None) -> EnvironmentSaid:
+def environment_of(
+    config: Mapping[str, Any], run: Path, named: str | None = None, *, unknown: str = "name another"
+) -> EnvironmentSaid:
     """Return the environment that a run's `config.json` names.
 
     Args:
@@ -95,6 +97,7 @@ def environment_of(config: Mapping[str, Any], run: Path, named: str | None = Non
         run: its folder.
         named: the environment on the command line, if there is one. An id `MODULE:ID` has gymnasium import the module,
             and a file's word alone imports nothing.
+        unknown: what to do where gymnasium knows no such environment.
 
     Raises:
         UnknownProblem: it names none that gymnasium knows, or one of a module that nobody else has named.
@@ -107,7 +110,7 @@ def environment_of(config: Mapping[str, Any], run: Path, named: str | None = Non
     if named and isinstance(identity, str) and ":" in named and named.rpartition(":")[2] == identity.rpartition(":")[2]:
         identity = named
     if not isinstance(identity, str) or (":" not in identity and identity not in gymnasium.registry):
-        raise UnknownProblem(f"{run}: its environment, {identity!r}, is not one that gymnasium can make; name another")
+        raise UnknownProblem(f"{run}: its environment, {identity!r}, is not one that gymnasium can make; {unknown}")
     module = identity.rpartition(":")[0]
     if module and module not in sys.modules and identity != named:
         raise UnknownProblem(

@@ -142,8 +142,10 @@ def pool_of(workers: int | None, patience: float, ray: str | None) -> Pool:
 
 def train(experiment: Experiment, folder: Path, pool: Pool, *, episodes: int, as_json: bool) -> int:
     """Do what is left of an experiment, and say what came of it; return the exit code."""
-    from rlkit.experiments import run_seeds
+    from rlkit.experiments import SeedPlan, run_seeds
 
+    plan = SeedPlan(make=experiment.make, steps=experiment.steps, directory=folder)
+    finished = sum(plan.result_of(seed) is not None for seed in experiment.seeds)
     began = time.perf_counter()
     try:
         runs = run_seeds(
@@ -158,7 +160,8 @@ def train(experiment: Experiment, folder: Path, pool: Pool, *, episodes: int, as
     except (KeyboardInterrupt, SystemExit) as stop:
         _leave(stop, _again(experiment, folder))
     seconds = time.perf_counter() - began
-    print(_as_json(experiment, folder, runs, seconds) if as_json else _report(experiment, folder, runs, seconds))
+    say = _as_json if as_json else _report
+    print(say(experiment, folder, runs, seconds, finished))
     return FAILED if any(run.error for run in runs) else 0
 
 
@@ -174,13 +177,15 @@ def _again(experiment: Experiment, folder: Path) -> str:
     return command_to_resume(experiment.agent_class, experiment.said, folder)
 
 
-def _report(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float) -> str:
+def _report(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float, finished: int) -> str:
     failed = [run for run in runs if run.error]
     name, where = experiment.agent_class.__name__, experiment.said.name
     count = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds"
     lines = [f"{name} on {where}, {count} of {experiment.steps:,} steps, in {seconds:.1f} s:", "", _table(runs)]
     lines += [f"  {run.seed}: {run.error}" for run in failed]
     lines += ["", _summary(runs)]
+    if finished:
+        lines.append(f"{finished} of {len(runs)} {'was' if finished == 1 else 'were'} finished before")
     if failed:
         lines.append(f"{len(failed)} of {len(runs)} failed; {_again(experiment, folder)} tries again")
     lines.append(f"{folder}: rlkit report {folder}; tensorboard --logdir {folder}")
@@ -211,11 +216,12 @@ def _summary(runs: Sequence[SeedRun]) -> str:
     return f"mean return {mean:.5g} +- {deviation:.2g}, {spread}"
 
 
-def _as_json(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float) -> str:
+def _as_json(experiment: Experiment, folder: Path, runs: Sequence[SeedRun], seconds: float, finished: int) -> str:
     mean, deviation = _spread(_means(runs))
     found = {"agent": experiment.agent_class.__name__, "environment": experiment.said.identity}
     answer = {**found, "steps": experiment.steps, "seconds": round(seconds, 3)}
     answer |= {"mean_return": mean, "deviation": deviation, "failed": sum(run.error is not None for run in runs)}
+    answer["finished_before"] = finished
     answer |= {"runs": [{**run._asdict(), "folder": str(run.folder)} for run in runs], "folder": str(folder)}
     return json.dumps(answer)
 

@@ -16,7 +16,7 @@ import tyro
 from rlkit.cli import UsageError, parsed
 from rlkit.cli._words import ITS_OWN, check_names, name_in, settle_preset, settle_ray, value_of
 from rlkit.cli._words import spell_out as _spell_out
-from rlkit.errors import CheckpointError, ConfigError, SpaceError
+from rlkit.errors import CheckpointError, ConfigError, RlkitError, SpaceError
 
 if TYPE_CHECKING:
     from rlkit.agent import Agent
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 STEPS = 100_000  # where no preset says how many an environment takes
 MEASUREMENTS = 10  # evaluations of a run, and the episodes of each
 EPISODES = 5
+IN_PYTHON = "the script that made it goes on with it, by rlkit.train(..., resume=True)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -255,6 +256,8 @@ def _place_of(arguments: Arguments, agent_class: type[Agent]) -> tuple[Environme
 
 
 def _made(agent_class: type[Agent], said: EnvironmentSaid, seed: int, values: Mapping[str, Any]) -> tuple[Agent, Any]:
+    from rlkit.experiments.pool import place_of, sentence_of
+
     env = said.make()
     try:
         return agent_class.for_env(env, seed=seed, **_with_features(values, env)), env
@@ -262,6 +265,13 @@ def _made(agent_class: type[Agent], said: EnvironmentSaid, seed: int, values: Ma
         raise UsageError(
             str(error).replace("rlkit.features.TileCoding.for_env(env)", "--features TileCoding")
         ) from None
+    except RlkitError:
+        raise
+    except Exception as error:
+        if agent_class.__module__.startswith("rlkit."):
+            raise
+        name, why = agent_class.__name__, sentence_of(error) + place_of(error)
+        raise UsageError(f"{name} cannot be made for {said.name}: {why}") from error
 
 
 def _go_on(arguments: Arguments, name: str | None) -> int | None:
@@ -278,7 +288,7 @@ def _go_on(arguments: Arguments, name: str | None) -> int | None:
     if any(given is not None for given in (arguments.seeds, arguments.workers, arguments.ray)):
         raise UsageError(f"{run}: is a single run, which takes neither --seeds nor --workers nor --ray")
     agent_class = agent_class_of(config, run, _own(name))
-    said = environment_of(config, run, arguments.environment)
+    said = environment_of(config, run, arguments.environment, unknown=IN_PYTHON)
     asked = read_environment(arguments.environment).identity if arguments.environment else said.identity
     if not _is_of(agent_class, name) or asked != said.identity:
         raise CheckpointError(f"{run}: is a run of {agent_class.__name__} on {said.identity}")
@@ -308,6 +318,7 @@ def _go_on_with_many(arguments: Arguments, folder: Path, name: str | None) -> in
     from rlkit.cli._environments import read_environment
     from rlkit.cli._seeds import pool_of, read_experiment
     from rlkit.config import check_count
+    from rlkit.experiments.seeds import held
 
     found = read_experiment(folder, _own(name), arguments.environment)
     identity = found.said.identity
@@ -323,7 +334,8 @@ def _go_on_with_many(arguments: Arguments, folder: Path, name: str | None) -> in
         eval_every=found.eval_every if arguments.eval_every is None else _interval(arguments.eval_every, found.steps),
     )
     pool = pool_of(arguments.workers, arguments.patience, arguments.ray)
-    found.write(folder)
+    with held(folder):
+        found.write(folder)
     return _train_many(found, folder, pool, arguments)
 
 

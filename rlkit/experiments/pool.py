@@ -65,3 +65,20 @@ def sentence_of(error: BaseException) -> str:
     said = " ".join(str(error).split())
     name = type(error).__name__
     return said if said and isinstance(error, RlkitError) else f"{name}: {said}" if said else name
+
+
+def place_of(error: BaseException) -> str:
+    """Return ` (FILE:LINE)` where an exception passed through the user's own code last, nothing if it did not."""
+    import sysconfig
+    import traceback
+    from pathlib import Path
+
+    import rlkit
+
+    paths = sysconfig.get_paths()
+    others = [Path(rlkit.__file__).parent, *(Path(paths[key]) for key in ("stdlib", "purelib", "platlib"))]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_file() and not any(file.resolve().is_relative_to(other.resolve()) for other in others):
+            return f" ({file.name}:{frame.lineno})"
+    return ""

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from rlkit.config import check_count
 from rlkit.errors import ConfigError
-from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, sentence_of
+from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, place_of, sentence_of
 
 GRACE = 30.0  # seconds from SIGTERM, upon which a run writes its checkpoint, to SIGKILL
 LAST_WORDS = 10.0  # seconds from a run's result to its process's end
@@ -306,7 +306,7 @@ def _work(connection: Any, threads: int) -> None:
             sys.modules["torch"].set_num_threads(threads)
         answer = ("returned", _sent(run(config, _Line(connection).tell)))
     except Exception as error:
-        answer = ("failed", sentence_of(error))
+        answer = ("failed", sentence_of(error) + place_of(error))
     try:
         connection.send(answer)
     except OSError:

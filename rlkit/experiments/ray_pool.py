@@ -17,7 +17,7 @@ from typing import Any
 from rlkit.config import check_count
 from rlkit.distributed.cluster import connected
 from rlkit.errors import ConfigError
-from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, sentence_of
+from rlkit.experiments.pool import C, OnProgress, Outcome, R, Tell, place_of, sentence_of
 from rlkit.experiments.processes import GRACE, names_of_main
 from rlkit.experiments.ray_files import AwayFolder, pack, unpack
 
@@ -112,6 +112,8 @@ class _Crew:
     """The runs that are under way, and the mailbox by which they tell how far they are."""
 
     def __init__(self, ray: Any, pool: RayPool, run: Callable[..., Any], on_progress: OnProgress | None) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
         self.ray, self.pool, self.on_progress = ray, pool, on_progress
         self.runs: list[_Run] = []
         self._folder_of = getattr(run, "folder_of", None)
@@ -119,7 +121,9 @@ class _Crew:
         self._check_resources()
         resources = {"num_cpus": pool.threads, "num_gpus": pool.gpus}
         self._task = ray.remote(**resources, max_retries=pool.retries, max_calls=1)(_work)
-        self._mailbox = ray.remote(_Mailbox).options(num_cpus=0, max_concurrency=100_000).remote()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)  # is not lost alone
+        mailbox = ray.remote(_Mailbox).options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=here)
+        self._mailbox = mailbox.remote()
         self._words = self._mailbox.words.remote()
         self._run = self._put(run, "the function")
         self._names = ray.put(names_of_main())
@@ -184,8 +188,9 @@ class _Crew:
         for run in self.runs:
             self._end(run, "ended", by)
         try:
-            while self.runs:
-                self.next_over()
+            with suppress(self.ray.exceptions.RayError):  # what is broken is not what is to be told of at the end
+                while self.runs:
+                    self.next_over()
         finally:
             for run in self.runs:
                 self.ray.cancel(run.reference, force=True)
@@ -314,7 +319,7 @@ def _work(
             line.away.fetch()
         return run(config, line.tell), None
     except Exception as error:
-        return None, sentence_of(error)
+        return None, sentence_of(error) + place_of(error)
     finally:
         if line.away is not None:
             line.away.bring()

@@ -47,7 +47,7 @@ class SeedRun(NamedTuple):
     Attributes:
         seed: which.
         folder: the run's.
-        steps: that it has made; fewer than were asked for if it failed.
+        steps: that it has made; of one that failed, as far as its log and its checkpoints tell.
         seconds: that they took, those of its last start alone if it was resumed.
         returns: of episodes in the end, acting as best it can; none if it failed.
         truth: the latest of each `truth/...` in its log, by what follows the slash.
@@ -112,9 +112,10 @@ class SeedPlan:
 
     def failed(self, seed: int, error: str) -> SeedRun:
         """Return what there is of a run that failed."""
-        saved = [path.stem.removeprefix("step_") for path in RunFolder(self.folder_of(seed)).saved()]
-        steps = next((int(name) for name in saved if name.isdecimal()), 0)
-        return SeedRun(seed, self.folder_of(seed), steps, 0.0, (), {}, error)
+        folder = self.folder_of(seed)
+        saved = [path.stem.removeprefix("step_") for path in RunFolder(folder).saved()]
+        newest = next((int(name) for name in saved if name.isdecimal()), 0)
+        return SeedRun(seed, folder, max(newest, _logged_in(folder)), 0.0, (), {}, error)
 
     def _done(self, seed: int, folder: Path, tell: Tell) -> SeedRun:
         trainer = self._trainer(seed, folder, tell)
@@ -217,7 +218,8 @@ def run_seeds(
 
     Args:
         make: makes an agent and an environment, or a vector of them, from a seed; called in the run's process. The
-            environment's first reset takes the agent's seed.
+            environment's first reset takes the agent's seed. Where runs are finished already, it is called here for one
+            of them, to see that it still has the hyperparameters that they had.
         seeds: one for each run, such as `range(10)`.
         steps: of each run.
         directory: gets a folder for each run, `seed_0` and so on, with what `Trainer` writes, and in the end
@@ -235,7 +237,8 @@ def run_seeds(
     Raises:
         ConfigError: a number that is not a whole one of at least 1, seeds that are none or not distinct, or both
             `workers` and `pool`.
-        CheckpointError: without `resume`, a seed's folder holds a run.
+        CheckpointError: without `resume`, a seed's folder holds a run; a finished run had other hyperparameters than
+            `make` has now; or another process writes to the experiment.
         KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came.
     """
     plan = SeedPlan(
@@ -253,17 +256,46 @@ def run_seeds(
         raise ConfigError("run_seeds: a pool has its own workers, so say one of workers and pool")
     if not resume:
         _refuse_taken(plan, chosen)
+    pool = pool or _processes(workers)
     found = {seed: run for seed in chosen if (run := plan.result_of(seed)) is not None}
-    remaining = [seed for seed in chosen if seed not in found]
-    if remaining:
-        from rlkit.experiments.processes import ProcessPool
-        from rlkit.experiments.progress import shown
-
-        with terminable(), shown(remaining, steps, progress) as display:
-            for outcome in _outcomes(pool or ProcessPool(workers), plan, remaining, display.report):
-                display.over(outcome.index, failed=outcome.error is not None)
-                found[outcome.config] = outcome.value or plan.failed(outcome.config, outcome.error or "")
+    _refuse_others(plan, found)
+    if remaining := [seed for seed in chosen if seed not in found]:
+        with held(plan.directory):
+            found |= _do(plan, remaining, pool, progress)
     return [found[seed]._replace(folder=Path(directory) / plan.folder_of(seed).name) for seed in chosen]
+
+
+def _processes(workers: int | None) -> Pool:
+    from rlkit.experiments.processes import ProcessPool
+
+    return ProcessPool(workers)
+
+
+def _do(plan: SeedPlan, seeds: Sequence[int], pool: Pool, progress: bool | None) -> dict[int, SeedRun]:
+    """Do the runs of some seeds; return what comes of them."""
+    from rlkit.experiments.progress import shown
+
+    found: dict[int, SeedRun] = {}
+    with terminable(), shown(seeds, plan.steps, progress) as display:
+        for outcome in _outcomes(pool, plan, seeds, display.report):
+            display.over(outcome.index, failed=outcome.error is not None)
+            found[outcome.config] = outcome.value or plan.failed(outcome.config, outcome.error or "")
+    return found
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Have the folder of an experiment for oneself.
+
+    Raises:
+        CheckpointError: another process writes to it; the message names that.
+    """
+    lock = FolderLock(directory, "experiment")
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _outcomes(
@@ -294,6 +326,27 @@ def _refuse_taken(plan: SeedPlan, seeds: Iterable[int]) -> None:
             raise CheckpointError(f"{folder}: holds a run already; resume=True goes on with it")
 
 
+def _refuse_others(plan: SeedPlan, finished: Iterable[int]) -> None:
+    """Refuse to take finished runs for what `make` makes now, if their hyperparameters were others.
+
+    One of them stands for all. What cannot be made, or read, is not compared.
+    """
+    for seed in list(finished)[:1]:
+        folder = plan.folder_of(seed)
+        now: dict[str, Any] = {}
+        then: dict[str, Any] = {}
+        with suppress(Exception):
+            agent, env = plan.make(seed)
+            env.close()
+            now = json.loads(json.dumps(agent.config.to_dict(), default=str))
+            then = dict(RunFolder(folder).read_config()["hyperparameters"])
+        for name in (name for name in then if name in now and then[name] != now[name]):
+            raise CheckpointError(
+                f"{folder}: was finished with {name}={then[name]!r}, and make({seed}) has {name}={now[name]!r} now; "
+                "choose another directory"
+            )
+
+
 def truth_in(folder: Path) -> dict[str, float]:
     """Return the latest of each `truth/...` in a run's log, by what follows the slash."""
     return {tag[6:]: value for tag, value in latest_in(folder).items() if tag.startswith("truth/")}
@@ -311,6 +364,14 @@ def latest_in(folder: Path, up_to: float = math.inf) -> dict[str, float]:
             if step.isdecimal() and int(step) <= up_to:
                 latest |= {tag: float(text) for tag, text in row.items() if tag not in ("", "step") and text}
     return latest
+
+
+def _logged_in(folder: Path) -> int:
+    """Return the last step in a run's log; 0 if there is none that can be read."""
+    with suppress(OSError, ValueError), (folder / "progress.csv").open(newline="", encoding="utf-8") as stream:
+        said = [row.get("step") or "" for row in csv.DictReader(stream, restkey="")]
+        return max((int(step) for step in said if step.isdecimal()), default=0)
+    return 0
 
 
 def wait_for(folder: Path) -> None:

@@ -16,8 +16,11 @@ import gymnasium
 import numpy as np
 import pytest
 
+import rlkit
 from rlkit.agents import DDPG, QLearning
 from rlkit.cli import main
+from rlkit.envs import GridWorld
+from rlkit.experiments.seeds import held
 
 SHORT = ("--steps", "30", "--eval-every", "0")
 
@@ -129,6 +132,37 @@ def test_a_seed_that_crashes_is_named_the_others_go_on_and_it_can_be_tried_again
     found = done_json(capsys, *again.split()[2:])
     assert [run["error"] for run in found["runs"]] == [None] * 3
     assert found["failed"] == 0
+
+
+def test_an_error_names_the_line_of_ones_own_code(capsys, monkeypatch):
+    source = (
+        Path("own_agents.py").read_text().replace("os.kill(os.getpid(), signal.SIGKILL)", 'raise ValueError("lost")')
+    )
+    Path("own_agents.py").write_text(source)
+    line = next(n for n, text in enumerate(source.splitlines(), 1) if "raise ValueError" in text)
+    Path("deadly").touch()
+    words = ("own_agents:Mine", "zhao-2x2", "--seeds", "1", "--seed", "1", *SHORT)
+    (run,) = done_json(capsys, *words, code=1)["runs"]
+    assert (run["error"], run["steps"]) == (f"ValueError: lost (own_agents.py:{line})", 9)
+
+
+def test_a_resumed_experiment_says_what_was_finished_before_and_is_refused_while_another_goes_on(capsys):
+    words = ("QLearning", "zhao-2x2", "--workers", "1", *SHORT, "--out", "many")
+    assert "finished before" not in done(capsys, *words, "--seeds", "1")
+    with held(Path("many")):
+        assert "many: process " in refusal(capsys, "train", "--resume", "many", "--seeds", "2")
+    assert json.loads(Path("many/experiment.json").read_text())["seeds"] == [0]
+    assert "1 of 2 was finished before" in done(capsys, "--resume", "many", "--seeds", "2").splitlines()
+
+
+def test_a_run_made_in_python_is_said_to_go_on_there(capsys):
+    env = GridWorld.load("zhao-2x2")
+    rlkit.train(QLearning.for_env(env, seed=0), env, steps=5, directory="q")
+    said = refusal(capsys, "train", "QLearning", "zhao-2x2", "--resume", "q")
+    assert (
+        "q: its environment, 'GridWorld', is not one that gymnasium can make; the script that made it goes on" in said
+    )
+    assert "rlkit.train(..., resume=True)" in said
 
 
 def test_an_experiment_can_have_more_seeds_and_steps(capsys):
@@ -296,6 +330,8 @@ def test_a_file_has_features_in_words(capsys):
         ("QLearning zhao-2x2 --seeds 2 --patience 0", "patience=0.0 seconds, expected more than 0"),
         ("QLearning zhao-2x2 --seeds 2 --out full", "the folder is not empty; --resume full goes on with a run"),
         ("QLearning zhao-2x2 --seeds 2 --gama 1", "unknown option --gama; did you mean --gamma?"),
+        ("own_agents:Mine CartPole-v1 --seeds 2", "Mine cannot be made for CartPole-v1: AttributeError: 'Box' object"),
+        ("own_agents:Mine CartPole-v1", "(own_agents.py:"),
         ("DQN Pendulum-v1 --seeds 2", "for Box there are DDPG and TD3"),
         ("own_agent:Mine zhao-2x2", "there is no module 'own_agent'; did you mean own_agents:Mine?"),
         ("other.module:Mine zhao-2x2", "there is no module 'other', here or installed"),

@@ -74,6 +74,28 @@ def test_finished_runs_are_left_alone_and_known(tmp_path):
     assert len(first[0].returns) == 20
 
 
+def test_finished_runs_are_not_taken_for_those_of_other_hyperparameters(tmp_path):
+    def other(seed):
+        _, env = made(seed)
+        return QLearning.for_env(env, seed=seed, exploration_final_eps=0.5, gamma=0.5), env
+
+    run_seeds(made, [0], steps=5, directory=tmp_path, pool=Here())
+    with pytest.raises(CheckpointError, match=r"seed_0: was finished with gamma=0.99, and make\(0\) has gamma=0.5 now"):
+        run_seeds(other, [0, 1], steps=5, directory=tmp_path, pool=Here())
+    assert not (tmp_path / "seed_1").exists()
+
+
+def test_two_starts_on_one_folder_are_one_refusal_that_names_the_holder(tmp_path):
+    lock = FolderLock(tmp_path, "experiment")
+    lock.acquire()
+    with pytest.raises(CheckpointError, match=f"process {os.getpid()} on .* writes to this experiment; end it first"):
+        run_seeds(made, [0, 1], steps=5, directory=tmp_path, pool=Here())
+    assert not (tmp_path / "seed_0").exists()
+    lock.release()
+    assert [run.error for run in run_seeds(made, [0, 1], steps=5, directory=tmp_path, pool=Here())] == [None, None]
+    assert not lock.path.exists()
+
+
 def test_finished_runs_can_be_made_longer(tmp_path):
     (run,) = run_seeds(made, [0], steps=STEPS // 2, directory=tmp_path, pool=Here())
     (run,) = run_seeds(made, [0], steps=STEPS, directory=tmp_path, pool=Here())
@@ -231,6 +253,13 @@ def test_of_a_run_that_failed_the_newest_checkpoint_tells_the_steps(tmp_path):
     for name in ("step_000000000040.npz", "step_last.npz"):
         (tmp_path / "seed_0/checkpoints" / name).touch()
     assert SeedPlan(make=made, steps=50, directory=tmp_path).failed(0, "it broke").steps == 40
+
+
+def test_of_a_run_that_failed_the_log_tells_the_steps_since_its_checkpoint(tmp_path):
+    (tmp_path / "seed_0/checkpoints").mkdir(parents=True)
+    (tmp_path / "seed_0/checkpoints/step_000000000040.npz").touch()
+    (tmp_path / "seed_0/progress.csv").write_text("step,train/loss\n45,0.5\n47,\n")
+    assert SeedPlan(make=made, steps=50, directory=tmp_path).failed(0, "it broke").steps == 47
 
 
 def test_an_error_that_cannot_be_written_down_is_told_all_the_same(tmp_path):
