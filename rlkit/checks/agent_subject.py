@@ -157,19 +157,32 @@ class AgentSubject:
         names = differing(state_of(agent), state_of(other))
         return f"two agents of seed {SEED} differ in {', '.join(names)} after the same" if names else None
 
+    @cached_property
+    def entangled(self) -> str | None:
+        """What of an agent is another if one of another seed learns something else meanwhile; None if nothing is."""
+        alone, one, other = self.trained(), self.new(), self.new(SEED + 1)
+        begin(one)
+        begin(other)
+        for transition in self.stream:
+            self.feed(one, [transition], going_on=True)
+            self.feed(other, [transition._replace(reward=-1.0 - 2.0 * transition.reward)], going_on=True)
+        return ", ".join(differing(state_of(alone), state_of(one))) or None
+
     def twins(self) -> tuple[Agent, Agent]:
         """Return two agents that have learnt the same.
 
         Raises:
-            CheckSkipped: there are none, as `check_same_seed_gives_the_same_agent` tells.
+            CheckSkipped: there are none, as `need_repeatability` says.
         """
         self.need_repeatability()
         return self.trained(), self.trained()
 
     def need_repeatability(self) -> None:
-        """Skip the check if two agents of one seed differ."""
+        """Skip the check if two agents of one seed differ, whether others learn meanwhile or not."""
         if self.unrepeatable is not None:
             raise CheckSkipped("needs check_same_seed_gives_the_same_agent")
+        if self.entangled is not None:
+            raise CheckSkipped("needs check_agents_share_nothing")
 
     @property
     def stream(self) -> list[Transition]:

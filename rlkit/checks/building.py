@@ -136,12 +136,17 @@ def check_global_generators_are_untouched(subject: AgentSubject) -> None:
 
 
 def check_agents_share_nothing(subject: AgentSubject) -> None:
-    """What one agent learns changes no other."""
+    """What one agent learns changes no other, neither what that holds nor what it learns."""
     one, other = subject.new(), subject.new()
     before = state_of(other)
     subject.feed(one, subject.stream)
     if names := differing(before, state_of(other)):
         raise CheckFailed(f"what one agent learns changes another's {', '.join(names)}; make them in setup()")
+    if subject.unrepeatable is None and subject.entangled is not None:
+        raise CheckFailed(
+            f"its {subject.entangled} becomes another if another agent learns meanwhile; keep all that learning "
+            "depends on in attributes, nothing in a module or a class"
+        )
 
 
 def draws(agent: Agent) -> bool:

@@ -61,7 +61,7 @@ def check_learning_follows_rewards(subject: AgentSubject) -> None:
         high, low = (_told(subject, [(a, sign * size) for a in actions], size) for sign in (1.0, -1.0))
         said |= _check_order("each action pays", *(float(told["state_values"].max()) for told in (high, low)))
     if "action_values" in values and values["action_values"].shape[1] > 1:
-        first = int(subject.env.action_space.start)
+        first = int(getattr(subject.env.action_space, "start", 0))
         pays, costs = (
             _told(subject, [(first, sign * size), (first + 1, -sign * size)], size)["action_values"][0]
             for sign in (1.0, -1.0)

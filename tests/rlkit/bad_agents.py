@@ -309,6 +309,17 @@ class SharesItsTable(Table):
         self.q = self.tables.setdefault(self.q.shape, self.q)
 
 
+LAST_ERRORS: list[float] = []
+
+
+class LearnsByWhatItsModuleHolds(Table):
+    """Takes smaller steps after a large error, anybody's: the list of them belongs to no agent."""
+
+    def learn(self, observation, action, error):
+        LAST_ERRORS[:] = [*LAST_ERRORS[-3:], abs(float(error))]
+        super().learn(observation, action, error / (1.0 + max(LAST_ERRORS)))
+
+
 class DoesWhatThereIsNot(Table):
     """Explores one action too many."""
 
@@ -684,6 +695,7 @@ CASES = [
     Case(HasOneSeed, GRID, {"check_seeds_differ"}),
     Case(SeedsTheGlobalGenerator, GRID, {"check_global_generators_are_untouched"}),
     Case(SharesItsTable, GRID, {"check_agents_share_nothing", SAME, LEARNS}),  # a fresh one knows it all
+    Case(LearnsByWhatItsModuleHolds, GRID, {"check_agents_share_nothing"}),
     Case(DoesWhatThereIsNot, GRID, {"check_actions_are_in_the_space", RESUME}),
     Case(ExceedsTheBounds, PENDULUM, {"check_actions_are_in_the_space", RESUME}),
     Case(ReusesItsAction, PENDULUM, {"check_actions_stay_as_they_were_returned"}),
