@@ -77,6 +77,8 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 def plot_history(found: Sweep) -> Figure:
     """Draw every trial's value by its number, and the best so far."""
+    from matplotlib.ticker import MaxNLocator
+
     from rlkit.plotting.curves import tidy
     from rlkit.plotting.figures import new_figure
 
@@ -94,6 +96,7 @@ def plot_history(found: Sweep) -> Figure:
     if lost:
         to_edge = axes.get_xaxis_transform()
         axes.scatter(lost, [0.02] * len(lost), marker="x", s=28, color="#c92a2a", transform=to_edge, label="no value")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(found.metric)
     axes.set_title(f"{found.agent.__name__}: {len(found.trials)} trials", fontsize=11)
