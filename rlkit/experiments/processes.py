@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -298,7 +299,10 @@ def _can_be_sent(value: Any) -> bool:
 
 def _work(connection: Any, threads: int) -> None:
     """Do one run, in a process of its own."""
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all processes; the pool ends its own
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore too, which stays behind if this process is killed
     try:
         run, config, names = connection.recv().fn
         vars(sys.modules["__main__"]).update(names)

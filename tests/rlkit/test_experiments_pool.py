@@ -31,7 +31,7 @@ def test_nothing_to_do_is_done_at_once():
 @pytest.mark.parametrize(
     ("way", "error"),
     [
-        ("raise", "ValueError: two lines"),
+        ("raise", "ValueError: two lines (experiment_runs.py:23)"),
         ("kill", "killed by signal 9 (SIGKILL)"),
         ("exit", "its process ended with exit code 3 and returned nothing"),
         ("return a generator", "what it returned cannot be sent (TypeError: cannot pickle 'generator' object)"),
@@ -157,3 +157,23 @@ def test_runs_end_themselves_when_who_started_them_is_killed(tmp_path):
 def test_what_makes_no_pool_is_refused(words, said):
     with pytest.raises(ConfigError, match=said):
         ProcessPool(**words)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_run_that_is_killed_leaves_no_semaphore_of_its_progress_bars():
+    """Python tells of those when the pool's process ends."""
+    ran = subprocess.run([sys.executable, "-c", KILLED], check=True, capture_output=True, text=True, timeout=300)
+    assert (ran.stdout, ran.stderr) == ("killed by signal 9 (SIGKILL)\n", "")
+
+
+KILLED = """
+import os, signal
+from rlkit.experiments import ProcessPool
+
+def run(config, tell):
+    from tqdm import tqdm
+    list(tqdm(range(2), disable=True))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+print(*(outcome.error for outcome in ProcessPool(1).map(run, [0])))
+"""

@@ -53,7 +53,7 @@ def test_what_raises_dies_or_hangs_is_an_outcome_that_says_so_and_the_others_go_
     outcomes = {outcome.config: outcome for outcome in pool.map(behave, configs, on_progress=hear)}
     assert [outcomes[config].index for config in configs] == list(range(5))
     assert {config: outcome.error for config, outcome in outcomes.items() if outcome.error} == {
-        "raise": "ValueError: no good",
+        "raise": "ValueError: no good (test_ray_pool.py:30)",
         "die": "its worker died 2 times (WorkerCrashedError)",
         "hang": "no word for 4 s, so it counts as hung",
     }
