@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import random
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from rlkit.agent import Agent
-from rlkit.checks.agent_subject import AgentSubject, Stranger, described
+from rlkit.checks.agent_subject import AgentSubject, Stranger, described, spelt
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import (
     attributes_of,
@@ -92,6 +94,11 @@ def check_hyperparameters_have_ranges(subject: AgentSubject) -> None:
                 f"its hyperparameter {spec.name} has no range; declare it as "
                 f"{spec.name}: ... = bounded({spec.default!r}, at_least=..., up_to=...)"
             )
+    for name, value in _without_annotation(kind):
+        raise CheckFailed(
+            f"its Config's {name} = {value!r} is no hyperparameter, as it has no type; declare it as "
+            f"{name}: {type(value).__name__} = {value!r}, a number by bounded(...)"
+        )
 
 
 def check_same_seed_gives_the_same_agent(subject: AgentSubject) -> None:
@@ -110,10 +117,12 @@ def check_seeds_differ(subject: AgentSubject) -> None:
         first, drew = first or said, drew or draws(agent)
         if said != first:
             return
-    if not drew:
-        raise CheckSkipped("nothing in it is random")
     if getattr(subject.env.action_space, "n", None) == 1:
         raise CheckSkipped("there is only one action")
+    if not drew and (how := _explores_alike(subject)) is not None:
+        raise CheckFailed(f"seeds {', '.join(map(str, SEEDS))} give the same agent, and yet {how}; draw from self.rng")
+    if not drew:
+        raise CheckSkipped("nothing in it is random")
     raise CheckFailed(f"seeds {', '.join(map(str, SEEDS))} give the same agent; draw random numbers from self.rng")
 
 
@@ -149,6 +158,30 @@ def check_agents_share_nothing(subject: AgentSubject) -> None:
         )
 
 
+def _explores_alike(subject: AgentSubject) -> str | None:
+    """Say how an agent explores that draws from no generator that it holds; None if it seems not to.
+
+    What it has done before may well decide what it tries next: so only one that has done nothing yet is looked at, or
+    one that makes a generator while it acts.
+    """
+    agent, make, made = subject.new(), np.random.default_rng, []
+
+    def watched(*given: Any, **named: Any) -> np.random.Generator:
+        made.append(given)
+        return make(*given, **named)
+
+    with mock.patch.object(np.random, "default_rng", watched):
+        subject.feed(agent, subject.stream)
+    if made:
+        return "it makes a generator while it acts and learns"
+    for observation in subject.probes:
+        fresh = subject.new()
+        greedy, explored = fresh.act(observation), fresh.act(observation, explore=True)
+        if not np.array_equal(greedy, explored):
+            return f"it explores ({spelt(explored)} where {spelt(greedy)} looks best) before it has learnt anything"
+    return None
+
+
 def draws(agent: Agent) -> bool:
     """Tell whether an agent has drawn from its generator, or holds another."""
     fresh = Stranger(agent.observation_space, agent.action_space, seed=agent.seed).rng
@@ -162,6 +195,16 @@ def draws(agent: Agent) -> bool:
 def again_from_json(config: Config) -> Config:
     """Return what a file would make of hyperparameters."""
     return type(config).from_dict(json.loads(json.dumps(config.to_dict())))
+
+
+def _without_annotation(kind: type[Config]) -> Iterator[tuple[str, Any]]:
+    """Yield what looks like a hyperparameter in a class of them, and is none to `dataclass`."""
+    for part in kind.__mro__:
+        if issubclass(part, Config) and part is not Config:
+            typed = inspect.get_annotations(part)
+            for name, value in vars(part).items():
+                if not name.startswith("_") and name not in typed and isinstance(value, float | int | str | tuple):
+                    yield name, value
 
 
 def _is_number(annotation: Any) -> bool:

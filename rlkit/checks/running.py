@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from rlkit.errors import ConfigError, RlkitError, warn
@@ -17,6 +19,7 @@ Check = Callable[[Subject], None]
 """Looks at one promise of its subject: raises `CheckFailed` where that is broken; its name begins with `check_`."""
 
 Status = Literal["passed", "failed", "xfail", "xpass", "skipped"]
+INSTALLED = {"site-packages", "dist-packages"}
 OnFail = Literal["raise", "warn"] | None
 
 
@@ -143,13 +146,24 @@ def name_of(check: Check[Any]) -> str:
 
 
 def sentence_of(error: Exception) -> str:
-    """Return what an error says; of one that is not our own, its type and the line that raised it, too."""
+    """Return what an error says; of one that is not our own, its type and the line that led to it, too.
+
+    That is the last one that was not installed, nor came with Python: a call of NumPy, say, not a line within it.
+    """
     if isinstance(error, RlkitError):
         return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1:]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = [frame for frame in frames if _is_somebodys_own(frame.filename)][-1:] or frames[-1:]
     where = "".join(f", raised at {frame.filename}:{frame.lineno}" for frame in last)
     text = " ".join(str(error).split())
     return f"{type(error).__name__}{f': {text}' if text else ''}{where}"
+
+
+def _is_somebodys_own(filename: str) -> bool:
+    """Tell whether a file belongs to a project, and neither to Python, to what is installed, nor to these checks."""
+    path, checks = Path(filename), Path(__file__).parent
+    library = Path(sysconfig.get_path("stdlib"))  # where packages may be installed, too
+    return path.is_absolute() and not (INSTALLED & set(path.parts) or {library, checks} & set(path.parents))
 
 
 def check_expected(checks: Sequence[Check[Any]], expected: Mapping[str, str]) -> None:

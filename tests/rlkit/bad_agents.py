@@ -237,6 +237,14 @@ class HasAHyperparameterWithoutARange(Table):
         second_rate: float = 0.5
 
 
+class HasAHyperparameterThatIsNone(Table):
+    """Forgets the type of a step size, which nobody can set, then."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Table.Config):
+        second_rate = 0.5
+
+
 class DrawsFromTheGlobalGenerator(Table):
     """Explores by Python's global generator."""
 
@@ -289,6 +297,23 @@ class HasOneSeed(Table):
         if explore and self.dice.random() < self.config.epsilon:
             return int(self.dice.integers(self.action_space.n))
         return self.best(observation)
+
+
+class MakesItsDiceAnew(Table):
+    """Throws new dice each time, which fall alike."""
+
+    def act(self, observation, *, explore=False):
+        dice = np.random.default_rng(0)
+        if explore and dice.random() < self.config.epsilon:
+            return int(dice.integers(self.action_space.n))
+        return self.best(observation)
+
+
+class ExploresByPlan(Table):
+    """Tries the last action of all, whatever its seed."""
+
+    def act(self, observation, *, explore=False):
+        return int(self.action_space.n) - 1 if explore and not self.q[observation].any() else self.best(observation)
 
 
 class SeedsTheGlobalGenerator(Table):
@@ -688,11 +713,14 @@ CASES = [
     Case(WritesToItsConfig, GRID, {"check_config_is_frozen", RESUME}),
     Case(ReplacesItsConfig, GRID, {"check_config_is_frozen", RESUME}),
     Case(HasAHyperparameterWithoutARange, GRID, {"check_hyperparameters_have_ranges"}),
+    Case(HasAHyperparameterThatIsNone, GRID, {"check_hyperparameters_have_ranges"}),
     Case(DrawsFromTheGlobalGenerator, GRID, {SAME, "check_global_generators_are_untouched"}),
     Case(DrawsFromTheOperatingSystem, GRID, {SAME}),
     Case(SamplesTheSpace, GRID, {SAME}),
     Case(HidesStateInItsClass, GRID, {SAME}),
     Case(HasOneSeed, GRID, {"check_seeds_differ"}),
+    Case(MakesItsDiceAnew, GRID, {"check_seeds_differ"}),
+    Case(ExploresByPlan, GRID, {"check_seeds_differ"}),
     Case(SeedsTheGlobalGenerator, GRID, {"check_global_generators_are_untouched"}),
     Case(SharesItsTable, GRID, {"check_agents_share_nothing", SAME, LEARNS}),  # a fresh one knows it all
     Case(LearnsByWhatItsModuleHolds, GRID, {"check_agents_share_nothing"}),

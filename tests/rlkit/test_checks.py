@@ -195,6 +195,16 @@ def test_an_error_is_told_with_the_line_that_raised_it_and_skips_what_needs_none
     assert "needs check_acts_and_learns_without_an_error" in {r.message for r in report.results}
 
 
+def test_an_error_within_numpy_is_told_with_the_line_that_called_it():
+    class Misspells(Table):
+        def setup(self):
+            self.q = np.zeroz((self.observation_space.n, self.action_space.n))
+
+    failed = check_agent(Misspells, GRID, on_fail=None).failed[0]
+    assert "has no attribute 'zeroz'" in failed.message
+    assert "test_checks.py:" in failed.message
+
+
 def test_the_report_is_a_table_and_data():
     report = check_agent(Forgets, GRID, on_fail=None)
     lines = str(report).splitlines()
