@@ -101,7 +101,8 @@ class _Run:
 
     def __init__(self, index: int, config: Any, reference: Any, folder: Path | None) -> None:
         self.index, self.config, self.reference, self.folder = index, config, reference, folder
-        self.started = 0
+        self.key, self.deaths = 0, 0
+        self.sent: Any = None
         self.heard = float("inf")  # it may have to wait for a machine
         self.ended: str | None = None
         self.kill_at = float("inf")
@@ -120,14 +121,14 @@ class _Crew:
         self._call, self._tokens = secrets.token_hex(8), set[Path]()
         self._check_resources()
         resources = {"num_cpus": pool.threads, "num_gpus": pool.gpus}
-        self._task = ray.remote(**resources, max_retries=pool.retries, max_calls=1)(_work)
+        self._task = ray.remote(**resources, max_retries=0, max_calls=1)(_work)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)  # is not lost alone
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=here)
         self._mailbox = mailbox.remote()
         self._words = self._mailbox.words.remote()
         self._run = self._put(run, "the function")
         self._names = ray.put(names_of_main())
-        self._closing = False
+        self._closing, self._calls = False, 0
 
     def _check_resources(self) -> None:
         there, pool = self.ray.cluster_resources(), self.pool
@@ -148,12 +149,19 @@ class _Crew:
     def start(self, index: int, config: Any) -> None:
         """Send a run to the cluster."""
         folder = None if self._folder_of is None else Path(self._folder_of(config)).absolute()
-        token = None if folder is None else self._token(folder.parent)
-        sent = self._put(config, f"configuration {index}")
-        reference = self._task.remote(
-            index, self._run, sent, self._names, self._mailbox, self.pool.threads, folder, token
+        run = _Run(index, config, None, folder)
+        run.sent = self._put(config, f"configuration {index}")
+        self._submit(run)
+        self.runs.append(run)
+
+    def _submit(self, run: _Run) -> None:
+        """Have a run called, by a key of this call's own: what an earlier one said before it died is not its word."""
+        self._calls += 1
+        run.key, run.heard = self._calls, float("inf")
+        token = None if run.folder is None else self._token(run.folder.parent)
+        run.reference = self._task.remote(
+            run.key, self._run, run.sent, self._names, self._mailbox, self.pool.threads, run.folder, token
         )
-        self.runs.append(_Run(index, config, reference, folder))
 
     def _put(self, thing: Any, name: str) -> Any:
         try:
@@ -200,20 +208,18 @@ class _Crew:
 
     def _answer(self, words: list[tuple[int, int, str, Any]]) -> None:
         """Take in what runs say, and answer it."""
-        runs = {run.index: run for run in self.runs}
+        runs = {run.key: run for run in self.runs}
         answers: dict[int, Any] = {}
-        for number, index, kind, said in words:
-            run = runs.get(index)
+        for number, key, kind, said in words:
+            run = runs.get(key)
             answers[number] = False if run is None else self._answer_to(run, kind, said)
         self._mailbox.answer.remote(answers)
 
     def _answer_to(self, run: _Run, kind: str, said: Any) -> Any:
         run.heard = time.monotonic()
-        if kind == "started":
-            run.started += 1
-        elif kind == "files?":
+        if kind == "files?":
             return {} if run.folder is None else pack(run.folder)
-        elif kind == "files" and run.folder is not None:
+        if kind == "files" and run.folder is not None:
             unpack(run.folder, said, run.brought)
         elif kind == "told":
             go_on = run.ended is None and not self._closing
@@ -241,24 +247,39 @@ class _Crew:
         due = min(run.kill_at if run.ended is not None else run.heard + self.pool.patience for run in self.runs)
         return min(max(0.0, due - time.monotonic()) + 1e-3, 3600.0)
 
-    def _over(self, run: _Run) -> Outcome[Any, Any]:
-        self.runs.remove(run)
+    def _over(self, run: _Run) -> Outcome[Any, Any] | None:
+        """Return what came of a run, None if it is called again."""
         value, error = None, None
         try:
             value, error = self.ray.get(run.reference)
         except Exception as failure:
+            if self._is_called_again(run, failure):
+                return None
             error = self._cause(run, failure)
+        self.runs.remove(run)
         error = run.ended or error
         return Outcome(run.index, run.config, value if error is None else None, error)
 
+    def _is_called_again(self, run: _Run, failure: Exception) -> bool:
+        """Call a run whose worker died again, if it may be; Ray itself would not say when."""
+        if isinstance(failure, self._deaths()):
+            run.deaths += 1
+            if run.ended is None and not self._closing and run.deaths <= self.pool.retries:
+                self._submit(run)
+                return True
+        return False
+
+    def _deaths(self) -> tuple[type[Exception], ...]:
+        known = self.ray.exceptions
+        return known.WorkerCrashedError, known.NodeDiedError, known.OutOfMemoryError
+
     def _cause(self, run: _Run, failure: Exception) -> str:
         """Say in one sentence what Ray says in many."""
-        known = self.ray.exceptions
         cause = getattr(failure, "cause", None) or failure
-        if isinstance(failure, known.TaskCancelledError):
+        if isinstance(failure, self.ray.exceptions.TaskCancelledError):
             return "cancelled"
-        if isinstance(failure, (known.WorkerCrashedError, known.NodeDiedError, known.OutOfMemoryError)):
-            times = "once" if run.started < 2 else f"{run.started} times"
+        if isinstance(failure, self._deaths()):
+            times = "once" if run.deaths < 2 else f"{run.deaths} times"
             return f"its worker died {times} ({type(failure).__name__})"
         lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
         return f"{type(cause).__name__}: {lines[-1]}" if lines else type(cause).__name__
@@ -273,11 +294,11 @@ class _Mailbox:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._arrived = asyncio.Event()
 
-    async def ask(self, index: int, kind: str, said: Any) -> Any:
+    async def ask(self, key: int, kind: str, said: Any) -> Any:
         """Say something, and return the answer."""
         self._number += 1
         answer = self._answers[self._number] = asyncio.get_running_loop().create_future()
-        self._said.append((self._number, index, kind, said))
+        self._said.append((self._number, key, kind, said))
         self._arrived.set()
         return await answer
 
@@ -297,7 +318,7 @@ class _Mailbox:
 
 
 def _work(
-    index: int,
+    key: int,
     run: Callable[..., Any],
     config: Any,
     names: Mapping[str, Any],
@@ -311,7 +332,7 @@ def _work(
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as where Ray was started in the background of a shell
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _limit_threads(threads)
-    line = _Line(index, mailbox)
+    line = _Line(key, mailbox)
     line.ask("started", f"{socket.gethostname()}:{os.getpid()}")
     try:
         if folder is not None and token is not None and not (folder.parent / token).is_file():
@@ -337,8 +358,8 @@ def _limit_threads(threads: int) -> None:
 class _Line:
     """A run's line to the pool."""
 
-    def __init__(self, index: int, mailbox: Any) -> None:
-        self.index, self.mailbox = index, mailbox
+    def __init__(self, key: int, mailbox: Any) -> None:
+        self.key, self.mailbox = key, mailbox
         self.away: AwayFolder | None = None
         self.goes_on, self._brought_at = True, time.monotonic()
 
@@ -346,7 +367,7 @@ class _Line:
         """Say something to the pool, and return the answer."""
         import ray
 
-        return ray.get(self.mailbox.ask.remote(self.index, kind, said))
+        return ray.get(self.mailbox.ask.remote(self.key, kind, said))
 
     def tell(self, report: Mapping[str, float]) -> bool:
         """Tell how far the run is; return whether it is to go on, which it is not if nobody listens any more."""
