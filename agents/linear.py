@@ -12,6 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rlkit.agent import Agent
+from rlkit.checkpoint.allowance import take
 from rlkit.compiled.entries import act_one, update_one
 from rlkit.compiled.learners import N_CLIPPED, N_COLLISIONS, NONE, PENDING, Schedule
 from rlkit.compiled.randomness import new_stream
@@ -66,6 +67,7 @@ class LinearAgent(Agent):
             if isinstance(space, spaces.Discrete) and space.start != 0:
                 raise SpaceError(f"{type(self).__name__}: the {role} space is {space}, expected one that starts at 0")
         self._derive()
+        take(8 * self.features.n_features, f"{self.features.n_features:,} weights")
         self.w = np.full(self.features.n_features, self.config.initial_value)
         self.visits = np.zeros(self.features.n_features if self.is_table else 1, np.int64)
         self._counts = np.array([0, NONE, 0, 0])

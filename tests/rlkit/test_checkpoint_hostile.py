@@ -207,6 +207,16 @@ def test_a_network_that_the_file_cannot_hold_is_not_made(tmp_path):
         TD3.load(tmp_path / "large.npz")
 
 
+def test_a_table_that_the_file_cannot_hold_is_not_made(tmp_path):
+    QLearning.for_env(Corridor()).save(tmp_path / "small.npz")
+    tree, arrays = archive.read(tmp_path / "small.npz")
+    tree["policy"]["observation_space"]["parts"]["dict"]["n"] = 20_000_000
+    archive.write(tmp_path / "hostile.npz", tree, arrays)
+    with pytest.raises(CheckpointError, match=r"40,000,000 weights takes 320,000,000 bytes, which are not in the file"):
+        QLearning.load(tmp_path / "hostile.npz")
+    assert peak_of_loading(tmp_path / "hostile.npz") < 2e7
+
+
 def peak_of_loading(path):
     """Return how many bytes loading a file that is refused takes at most."""
     tracemalloc.start()
