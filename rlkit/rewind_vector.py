@@ -31,7 +31,7 @@ class VectorRewind:
         self._asks = callable(getattr(bare, "get_state", None)) and callable(getattr(bare, "set_state", None))
         self._followed: list[_Followed] = []
         if recording and not self._asks and type(bare) is SyncVectorEnv:
-            self._followed = [_Followed(one.env if isinstance(one, _Followed) else one) for one in bare.envs]
+            self._followed = [_Followed(as_given(one)) for one in bare.envs]
             bare.envs[:] = self._followed
 
     @property
@@ -68,6 +68,11 @@ class VectorRewind:
             bare._autoreset_envs = over.copy()
         if "layers" in state:
             remember(self.env, state["layers"])
+
+
+def as_given(env: Any) -> Any:
+    """Return an environment of a vector as it was before it was followed."""
+    return env.env if isinstance(env, _Followed) else env
 
 
 class _Followed(gymnasium.Wrapper[Any, Any, Any, Any]):

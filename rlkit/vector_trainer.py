@@ -15,7 +15,7 @@ from rlkit.agent import Agent
 from rlkit.callbacks import Callback
 from rlkit.divergence import name_of
 from rlkit.errors import ConfigError, InvalidTransition, SpaceError, warn
-from rlkit.rewind_vector import VectorRewind
+from rlkit.rewind_vector import VectorRewind, as_given
 from rlkit.spaces import copied, finder_of_batch_faults, put, stack
 from rlkit.training import Training
 from rlkit.transition import Transitions
@@ -81,7 +81,7 @@ class VectorTrainer(Training):
         """One of the environments, None where none can be had."""
         if callable(single := getattr(self.env, "single", None)):
             return single()
-        return next(iter(getattr(self.env.unwrapped, "envs", ())), None)
+        return next((as_given(env) for env in getattr(self.env.unwrapped, "envs", ())), None)
 
     def _way_of_stepping(self, watchers: list[Callback]) -> Callable[[], None]:
         def step_on() -> None:

@@ -38,7 +38,7 @@ class Recording(NamedTuple):
     error: Exception | None
 
 
-class Stranger(Agent):
+class ForeignAgent(Agent):
     """An agent that does nothing and draws nothing, of a class that no other is of."""
 
     def setup(self) -> None:

@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from rlkit.agent import Agent
-from rlkit.checks.agent_subject import AgentSubject, Stranger, described, spelt
+from rlkit.checks.agent_subject import AgentSubject, ForeignAgent, described, spelt
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import (
     attributes_of,
@@ -184,7 +184,7 @@ def _explores_alike(subject: AgentSubject) -> str | None:
 
 def draws(agent: Agent) -> bool:
     """Tell whether an agent has drawn from its generator, or holds another."""
-    fresh = Stranger(agent.observation_space, agent.action_space, seed=agent.seed).rng
+    fresh = ForeignAgent(agent.observation_space, agent.action_space, seed=agent.seed).rng
     if agent.rng.bit_generator.state != fresh.bit_generator.state:
         return True
     kinds = np.random.RandomState | random.Random

@@ -14,7 +14,7 @@ import numpy as np
 
 from rlkit.agent import Agent
 from rlkit.callbacks import Callback
-from rlkit.checks.agent_subject import SEED, AgentSubject, Stranger, described, spelt
+from rlkit.checks.agent_subject import SEED, AgentSubject, ForeignAgent, described, spelt
 from rlkit.checks.running import CheckFailed, CheckSkipped
 from rlkit.checks.state import differing, state_of
 from rlkit.errors import CheckpointError
@@ -89,7 +89,7 @@ def check_foreign_checkpoints_are_refused(subject: AgentSubject) -> None:
     with _saved(agent, by_the_way=True) as path:
         whole = path.read_bytes()
         foreign, damaged, no = (path.with_name(f"{name}.npz") for name in ("foreign", "damaged", "no"))
-        Stranger(agent.observation_space, agent.action_space, seed=SEED).save(foreign)
+        ForeignAgent(agent.observation_space, agent.action_space, seed=SEED).save(foreign)
         damaged.write_bytes(whole[: len(whole) // 2])
         no.write_bytes(b"this is no checkpoint")
         cases = {foreign: "another class's checkpoint", damaged: "half of a checkpoint", no: "what is no checkpoint"}

@@ -295,7 +295,7 @@ def test_callbacks_of_both_kinds_hear_of_the_same_steps():
 
 
 def test_what_is_no_callback_is_refused():
-    for wrong in (rlkit.Callback, EvalCallback, 7, print):
+    for wrong in (rlkit.Callback, EvalCallback, 7, len):
         with pytest.raises(ConfigError, match="is not a Callback"):
             watched(wrong)
     with pytest.raises(ConfigError, match="neither one of SB3's callbacks nor a function"):

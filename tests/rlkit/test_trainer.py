@@ -311,7 +311,7 @@ def test_who_cannot_learn_or_watch_is_refused():
     env = Corridor()
     with pytest.raises(ConfigError, match="is not an Agent"):
         Trainer(rlkit.Policy(env.observation_space, env.action_space), env)
-    for callback in (rlkit.Callback, print):
+    for callback in (rlkit.Callback, len):
         with pytest.raises(ConfigError, match="is not a Callback"):
             Trainer(Recorder.for_env(env), env, callbacks=[callback])
 
