@@ -146,7 +146,7 @@ def _start_value(task: Problem, solution: DistributedSolution) -> float:
 
 def write_facts(folder: Path, found: dict[str, Any]) -> list[Path]:
     """Write `solution.json`, which `DistributedSolution.open` reads too; return it and the files of values."""
-    from rlkit.cli._results import write_whole
+    from rlkit.files import write_whole
 
-    write_whole(folder / "solution.json", json.dumps(found, indent=1).encode())
+    write_whole(folder / "solution.json", lambda file: file.write(json.dumps(found, indent=1).encode()))
     return [folder / "solution.json", *sorted(folder.glob("values_*.npy"))]

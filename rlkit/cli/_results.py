@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from rlkit.cli._text import start_value
 from rlkit.errors import RlkitError
+from rlkit.files import write_whole
 
 if TYPE_CHECKING:
     from rlkit.bellman import Solution
@@ -115,12 +114,11 @@ def picture(problem: Problem, solution: Solution) -> NDArray[np.uint8] | None:
 def write_solution(folder: Path, solution: Solution, found: dict[str, Any]) -> list[Path]:
     """Write `solution.json` and, as plain arrays without pickle, `solution.npz`; return what was written."""
     written = [folder / "solution.json"]
-    write_whole(written[0], json.dumps(found, indent=1).encode())
+    write_whole(written[0], lambda file: file.write(json.dumps(found, indent=1).encode()))
     if len(solution.v) <= STORED_STATES:
-        stream = io.BytesIO()
-        np.savez(stream, v=solution.v, policy=solution.policy, gamma=solution.gamma, error_bound=solution.error_bound)
+        arrays = {name: getattr(solution, name) for name in ("v", "policy", "gamma", "error_bound")}
         written.append(folder / "solution.npz")
-        write_whole(written[-1], stream.getbuffer())
+        write_whole(written[-1], lambda file: np.savez(file, **arrays))
     return written
 
 
@@ -128,14 +126,5 @@ def write_picture(path: Path, image: NDArray[np.uint8]) -> Path:
     """Write pixels, uint8 `(H, W, 3)`, as a PNG."""
     from PIL import Image
 
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="PNG")
-    write_whole(path, stream.getbuffer())
+    write_whole(path, lambda file: Image.fromarray(image).save(file, format="PNG"))
     return path
-
-
-def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that is there in full or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -91,7 +91,11 @@ def test_what_the_holder_forks_neither_holds_nor_breaks_the_lock(tmp_path):
 
 def test_a_lock_is_let_go_by_whoever_forgets_it(tmp_path):
     FolderLock(tmp_path).acquire()
-    FolderLock(tmp_path).acquire()
+    held = FolderLock(tmp_path)
+    held.acquire()
+    with pytest.raises(CheckpointError, match=str(os.getpid())):
+        FolderLock(tmp_path).acquire()
+    held.release()
 
 
 def test_a_lock_that_was_removed_under_way_is_taken_anew(tmp_path, monkeypatch):
